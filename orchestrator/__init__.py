@@ -1,0 +1,1 @@
+"""Calls models by task name."""

@@ -1,0 +1,243 @@
+"""Every error this library raises.
+
+    OrchestratorError
+    ├── ConfigError               the file or mapping is wrong; says where
+    ├── InvalidRequest            no deployment would take this request as it is
+    │   ├── ContextTooLong        more tokens than the model's context
+    │   ├── UnsupportedFeature    the model or the wire cannot do what was asked
+    │   └── ContentFiltered       refused by a content filter
+    ├── AuthenticationFailed      credential missing, wrong or without permission
+    ├── QuotaExhausted            out of credit or over a spend limit: waiting does not help
+    ├── RateLimited               requests or tokens per time, the vendor's or our own limit
+    ├── Overloaded                the vendor has no capacity at the moment
+    ├── ServerError               the vendor failed
+    ├── ConnectionFailed          resolve, connect, TLS or reset
+    ├── CallTimeout               kind: connect, first_token, stall or deadline
+    ├── MalformedReply            an answer that is not one
+    ├── StreamInterrupted         a stream broke after its first event was handed over
+    └── AllDeploymentsFailed      several deployments failed in different ways (causes)
+
+A vendor SDK's or HTTP library's exception never reaches a caller, except as `__cause__`. No error holds a credential
+or a prompt. All of them pickle.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Literal
+
+Scope = Literal["request", "deployment", "credential", "provider"]
+"""What is at fault. `request`: no other deployment would do better, so none is tried."""
+
+TimeoutKind = Literal["connect", "first_token", "stall", "deadline"]
+
+__all__ = [
+    "AllDeploymentsFailed",
+    "AuthenticationFailed",
+    "CallTimeout",
+    "ConfigError",
+    "ConnectionFailed",
+    "ContentFiltered",
+    "ContextTooLong",
+    "InvalidRequest",
+    "MalformedReply",
+    "OrchestratorError",
+    "Overloaded",
+    "QuotaExhausted",
+    "RateLimited",
+    "Scope",
+    "ServerError",
+    "StreamInterrupted",
+    "TimeoutKind",
+    "UnsupportedFeature",
+]
+
+
+class OrchestratorError(Exception):
+    """Base of all errors here.
+
+    Attributes:
+        provider, deployment: names from the configuration, None before one was chosen.
+        status: the HTTP status, None where there was no answer.
+        vendor_code: the vendor's own error code or type.
+        request_id: the vendor's request id.
+        retryable: the same deployment may succeed if asked again.
+        retry_after: seconds the vendor asked to wait, None if it did not say.
+        scope: what is at fault; decides whether another deployment is tried.
+        maybe_billed: the request may have been processed although no answer arrived.
+        attempts: records of the attempts made for the call (`orchestrator.types.Attempt`).
+    """
+
+    default_retryable: ClassVar[bool] = False
+    default_scope: ClassVar[Scope] = "deployment"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        provider: str | None = None,
+        deployment: str | None = None,
+        status: int | None = None,
+        vendor_code: str | None = None,
+        request_id: str | None = None,
+        retryable: bool | None = None,
+        retry_after: float | None = None,
+        scope: Scope | None = None,
+        maybe_billed: bool = False,
+        attempts: tuple[Any, ...] = (),
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.provider = provider
+        self.deployment = deployment
+        self.status = status
+        self.vendor_code = vendor_code
+        self.request_id = request_id
+        self.retryable = self.default_retryable if retryable is None else retryable
+        self.retry_after = retry_after
+        self.scope: Scope = scope or self.default_scope
+        self.maybe_billed = maybe_billed
+        self.attempts = attempts
+
+    def __str__(self) -> str:
+        where = [
+            f"{name}={value}"
+            for name, value in (
+                ("deployment", self.deployment),
+                ("status", self.status),
+                ("code", self.vendor_code),
+                ("request_id", self.request_id),
+                ("retry_after", self.retry_after),
+            )
+            if value is not None
+        ]
+        return f"{self.message} ({', '.join(where)})" if where else self.message
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuild, (type(self), self.message, self.__dict__)
+
+
+def _rebuild(cls: type[OrchestratorError], message: str, state: dict[str, Any]) -> OrchestratorError:
+    error = cls.__new__(cls)
+    Exception.__init__(error, message)
+    error.__dict__.update(state)
+    return error
+
+
+class ConfigError(OrchestratorError):
+    """The configuration is wrong: `file`, `line` (from 1) and `key` say where, as far as they are known."""
+
+    default_scope: ClassVar[Scope] = "request"
+
+    def __init__(
+        self, message: str, *, file: str | None = None, line: int | None = None, key: str | None = None, **kw: Any
+    ) -> None:
+        super().__init__(message, **kw)
+        self.file = file
+        self.line = line
+        self.key = key
+
+    def __str__(self) -> str:
+        place = ":".join(str(part) for part in (self.file, self.line) if part is not None)
+        lead = ": ".join(part for part in (place, self.key) if part)
+        return f"{lead}: {self.message}" if lead else self.message
+
+
+class InvalidRequest(OrchestratorError):
+    """The request itself is at fault, by our own check or by the vendor's."""
+
+    default_scope: ClassVar[Scope] = "request"
+
+
+class ContextTooLong(InvalidRequest):
+    """The input (or input plus output cap) exceeds the model's context. A model with more of it may take it."""
+
+    default_scope: ClassVar[Scope] = "deployment"
+
+
+class UnsupportedFeature(InvalidRequest):
+    """The picked model or wire lacks a feature the request needs. Raised before anything is sent."""
+
+    default_scope: ClassVar[Scope] = "deployment"
+
+
+class ContentFiltered(InvalidRequest):
+    """A content filter refused the input or the output."""
+
+
+class AuthenticationFailed(OrchestratorError):
+    """The credential is missing, wrong or not permitted."""
+
+    default_scope: ClassVar[Scope] = "credential"
+
+
+class QuotaExhausted(OrchestratorError):
+    """The account is out of credit or over a spend limit; waiting for a rate window does not help."""
+
+    default_scope: ClassVar[Scope] = "credential"
+
+
+class RateLimited(OrchestratorError):
+    """Too many requests or tokens for the window, by the vendor's limiter or our own."""
+
+    default_retryable = True
+
+
+class Overloaded(OrchestratorError):
+    """The vendor has no capacity at the moment."""
+
+    default_retryable = True
+
+
+class ServerError(OrchestratorError):
+    """The vendor failed to process the request."""
+
+    default_retryable = True
+
+
+class ConnectionFailed(OrchestratorError):
+    """No connection, or it broke before an answer was complete. `maybe_billed` tells the two apart."""
+
+    default_retryable = True
+
+
+class CallTimeout(OrchestratorError):
+    """Time ran out. `kind` says which: connect, first_token, stall, or the call's own deadline."""
+
+    default_retryable = True
+
+    def __init__(self, message: str, *, kind: TimeoutKind, **kw: Any) -> None:
+        if kind == "deadline":
+            kw.setdefault("retryable", False)
+            kw.setdefault("scope", "request")
+        super().__init__(message, **kw)
+        self.kind: TimeoutKind = kind
+
+
+class MalformedReply(OrchestratorError):
+    """An answer that is not one: not JSON, truncated, without choices, too large, without a terminal signal."""
+
+    default_retryable = True
+
+
+class StreamInterrupted(OrchestratorError):
+    """A stream broke after its first event was handed over, so it cannot start again elsewhere.
+
+    Attributes:
+        text: the answer text that had arrived.
+        usage: usage known so far (`orchestrator.types.Usage`), the vendor's or an estimate, or None.
+        reply: the partial reply, without any half-arrived tool call (`orchestrator.types.ChatReply`), or None.
+    """
+
+    def __init__(self, message: str, *, text: str = "", usage: Any = None, reply: Any = None, **kw: Any) -> None:
+        super().__init__(message, **kw)
+        self.text = text
+        self.usage = usage
+        self.reply = reply
+
+
+class AllDeploymentsFailed(OrchestratorError):
+    """Every deployment of the route failed, in different ways. `causes` holds one error per attempt, in order."""
+
+    def __init__(self, message: str, *, causes: tuple[OrchestratorError, ...] = (), **kw: Any) -> None:
+        super().__init__(message, **kw)
+        self.causes = causes

@@ -1,0 +1,99 @@
+"""How bytes travel. A transport knows nothing of vendors; a codec knows nothing of sockets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+__all__ = ["Endpoint", "HttpReply", "HttpRequest", "HttpStream", "Transport", "TransportLimits"]
+
+
+@dataclass(frozen=True, slots=True)
+class HttpRequest:
+    """One POST. Header names are lower case. `body` is complete; nothing is streamed up."""
+
+    url: str
+    body: bytes = field(repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class HttpReply:
+    """A whole answer. `headers` is looked up by lower-case name. `body` is decompressed and bounded."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class TransportLimits:
+    """Bounds of one exchange, in seconds and bytes after decompression."""
+
+    connect_s: float = 5.0
+    body_bytes: int = 32 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """How one provider is reached: one connection pool per event loop and distinct endpoint."""
+
+    proxy: str | None = None
+    ca_file: str | None = None
+
+
+class HttpStream(Protocol):
+    """An answer whose body is read as it arrives. Used on the event loop that opened it."""
+
+    @property
+    def status(self) -> int:
+        """HTTP status."""
+        ...
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """Looked up by lower-case name."""
+        ...
+
+    async def read(self) -> bytes:
+        """Whatever bytes are ready, at least one; `b""` once the body has ended as its framing says.
+
+        Raises:
+            ConnectionFailed: the connection broke before the body was complete.
+            MalformedReply: more than the bound.
+        """
+        ...
+
+    async def read_all(self) -> HttpReply:
+        """The rest of the body in one piece, for error answers."""
+        ...
+
+    def close(self) -> None:
+        """Give the connection back if the body was read to its end, else close the socket. Idempotent, never waits."""
+        ...
+
+
+class Transport(Protocol):
+    """Sends requests. Safe to use from any event loop and thread, before and after fork.
+
+    Never follows redirects, never retries, never reads proxies or credentials from the environment, keeps no cookies.
+    """
+
+    async def send(self, request: HttpRequest, endpoint: Endpoint) -> HttpReply:
+        """Exchange a request for the whole answer, whatever its status.
+
+        Raises:
+            ConnectionFailed: resolve, connect, TLS, reset. `maybe_billed` once the request may have reached the server.
+            CallTimeout: kind `connect`.
+            MalformedReply: the answer is not HTTP or larger than the bound.
+        """
+        ...
+
+    async def open(self, request: HttpRequest, endpoint: Endpoint) -> HttpStream:
+        """Like `send`, but returns at the answer's headers."""
+        ...
+
+    async def close(self) -> None:
+        """Close the pool of the running event loop."""
+        ...

@@ -1,0 +1,76 @@
+"""What all replies share: who answered, when, after which attempts, at what cost."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from orchestrator.types.usage import Cost, Usage
+
+__all__ = ["Attempt", "CallWarning", "Reply", "Task", "Timings"]
+
+Task = Literal["chat", "embed", "rerank"]
+
+
+@dataclass(frozen=True, slots=True)
+class CallWarning:
+    """Something the caller asked for was left out or changed. Returned with the reply, never printed.
+
+    `kind` is `unsupported` (a setting was left out), `compatibility` (sent in another form), `stripped` (a vendor's
+    mark in the history was dropped), `unproven_end` (the wire cannot prove that the answer is complete), or `other`.
+    """
+
+    kind: Literal["unsupported", "compatibility", "stripped", "unproven_end", "other"]
+    setting: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One exchange with one deployment. `error` is the class name of the failure, None for the one that answered."""
+
+    number: int
+    deployment: str
+    provider: str
+    model: str
+    duration_ms: float
+    error: str | None = None
+    status: int | None = None
+    usage: Usage | None = None
+    cost: Cost | None = None
+    request_id: str | None = None
+    maybe_billed: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timings:
+    """Milliseconds. `queue_ms` waited for limits, `wait_ms` for back-off; `first_token_ms` only for streams."""
+
+    duration_ms: float
+    queue_ms: float = 0.0
+    wait_ms: float = 0.0
+    first_token_ms: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """Shared part of `ChatReply`, `EmbedReply` and `RerankReply`.
+
+    `request_model` is the model asked for, `model` the one the vendor says it served. `cost` contains failed attempts.
+    """
+
+    call_id: str
+    route: str
+    deployment: str
+    provider: str
+    request_model: str
+    model: str | None
+    usage: Usage
+    cost: Cost
+    timings: Timings
+    attempts: tuple[Attempt, ...]
+    warnings: tuple[CallWarning, ...] = ()
+    response_id: str | None = None
+    request_id: str | None = None
+    provider_metadata: Mapping[str, Any] | None = field(default=None, repr=False)

@@ -1,0 +1,64 @@
+"""What a call used and what that cost."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any, Literal
+
+__all__ = ["Cost", "Usage", "UsageSource"]
+
+UsageSource = Literal["vendor", "estimate"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """Tokens and units of one attempt or one call.
+
+    Parents include their parts: `input_tokens` contains `cache_read_tokens`, `cache_write_tokens`,
+    `input_audio_tokens` and `input_image_tokens`; `output_tokens` contains `reasoning_tokens` and
+    `output_audio_tokens`; `cache_write_tokens` contains `cache_write_1h_tokens`. Unknown is None, never 0. `raw` is
+    the vendor's own object.
+    """
+
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cache_read_tokens: int | None = None
+    cache_write_tokens: int | None = None
+    cache_write_1h_tokens: int | None = None
+    reasoning_tokens: int | None = None
+    input_audio_tokens: int | None = None
+    input_image_tokens: int | None = None
+    output_audio_tokens: int | None = None
+    search_units: float | None = None
+    source: UsageSource = "vendor"
+    raw: Mapping[str, Any] | None = field(default=None, repr=False)
+
+    @property
+    def total_tokens(self) -> int | None:
+        """Input plus output, None while either is unknown."""
+        if self.input_tokens is None or self.output_tokens is None:
+            return None
+        return self.input_tokens + self.output_tokens
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cost:
+    """Money in US dollars, exact.
+
+    Attributes:
+        total: dollars, or None when it cannot be known; `unknown` then says why. Free is `Decimal(0)`.
+        buckets: dollars per bucket (`input`, `output`, `cache_read`, ...), summing to `total`.
+        unknown: the reason why `total` is None.
+        price_row: the price-book row used, `vendor/model`, or `config` for prices written in the file.
+        price_book: version of the book that row came from.
+        estimated: some of the usage behind it is our estimate, not the vendor's count.
+    """
+
+    total: Decimal | None = None
+    buckets: Mapping[str, Decimal] = field(default_factory=dict)
+    unknown: str | None = None
+    price_row: str | None = None
+    price_book: str | None = None
+    estimated: bool = False

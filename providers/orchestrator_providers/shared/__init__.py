@@ -1,0 +1,1 @@
+"""Pure helpers that several wires need: reading JSON, classifying errors, reading delays."""

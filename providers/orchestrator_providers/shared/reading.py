@@ -1,0 +1,81 @@
+"""Reads vendors' JSON: by its bytes, never by its content type, which vendors get wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+from orchestrator.errors import MalformedReply
+from orchestrator.types.chat import ToolCall
+
+__all__ = ["integer", "mapping", "parse_arguments", "read_json", "read_object", "tool_call"]
+
+
+def read_json(body: bytes, what: str = "reply") -> Any:
+    """Parse JSON.
+
+    Raises:
+        MalformedReply: says what kind of bytes came instead, never quotes them.
+    """
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise MalformedReply(f"the {what} is {_kind(body)}") from error
+
+
+def read_object(body: bytes, what: str = "reply") -> dict[str, Any]:
+    """Parse a JSON object; anything else is a `MalformedReply`."""
+    value = read_json(body, what)
+    if not isinstance(value, dict):
+        raise MalformedReply(f"the {what} is JSON, but not an object")
+    return value
+
+
+def _kind(body: bytes) -> str:
+    head = body[:256].lstrip().lower()
+    if not head:
+        return "empty"
+    if head.startswith(b"<"):
+        return "HTML or XML, not JSON"
+    try:
+        body.decode()
+    except UnicodeDecodeError:
+        return "not valid UTF-8"
+    return "truncated JSON" if head[:1] in b"{[" else "not JSON"
+
+
+def mapping(value: Any) -> Mapping[str, Any]:
+    """`value` if it is an object, else an empty one."""
+    return value if isinstance(value, dict) else {}
+
+
+def integer(value: Any) -> int | None:
+    """A count: an int, or a float without a fraction; None for anything else, booleans included."""
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, int):
+        return value
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return None
+
+
+def parse_arguments(text: str) -> tuple[dict[str, Any], str | None]:
+    """Tool arguments from their JSON text, and that text itself if it is not a JSON object. No text is no arguments."""
+    if not text.strip():
+        return {}, None
+    try:
+        value = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return {}, text
+    return (value, None) if isinstance(value, dict) else ({}, text)
+
+
+def tool_call(id_: str, name: str, arguments: Any, **metadata: Any) -> ToolCall:
+    """A tool call from the vendor's arguments: JSON text, or an object that is already parsed."""
+    if isinstance(arguments, dict):
+        return ToolCall(id=id_, name=name, arguments=arguments, **metadata)
+    parsed, invalid = parse_arguments(arguments if isinstance(arguments, str) else "")
+    return ToolCall(id=id_, name=name, arguments=parsed, invalid_arguments=invalid, **metadata)
