@@ -1,0 +1,63 @@
+"""Finds provider kinds by name: the bundled ones in a static table, others by entry point."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+from orchestrator.errors import ConfigError
+from orchestrator.spec.provider import EngineFactory, Wire
+
+__all__ = ["ENTRY_POINT_GROUP", "find", "kinds"]
+
+ENTRY_POINT_GROUP = "orchestrator.providers"
+
+_BUNDLED = {
+    "anthropic": "orchestrator_providers.anthropic:WIRE",
+    "cohere": "orchestrator_providers.cohere:WIRE",
+    "litellm": "orchestrator_providers.litellm:ENGINE",
+    "openai": "orchestrator_providers.openai:WIRE",
+}
+_VENDORS = "orchestrator_providers.vendors"
+
+
+def find(kind: str) -> Wire | EngineFactory:
+    """The provider kind of that name.
+
+    Raises:
+        ConfigError: unknown; names the nearest known kind.
+    """
+    place = _BUNDLED.get(kind)
+    if place is not None:
+        return _load(place)
+    vendor: Wire | None = import_module(_VENDORS).WIRES.get(kind)
+    return vendor or _by_entry_point(kind)
+
+
+def kinds() -> tuple[str, ...]:
+    """All bundled kinds, sorted."""
+    return tuple(sorted({*_BUNDLED, *import_module(_VENDORS).WIRES}))
+
+
+def _by_entry_point(kind: str) -> Wire | EngineFactory:
+    # Scanned only for a kind that is not bundled: the scan costs tens of milliseconds.
+    from importlib.metadata import entry_points  # noqa: PLC0415
+
+    for point in entry_points(group=ENTRY_POINT_GROUP, name=kind):
+        found = point.load()
+        if isinstance(found, Wire | EngineFactory):
+            return found
+        raise ConfigError(f"entry point {point.value!r} of kind {kind!r} is neither a Wire nor an EngineFactory")
+    raise ConfigError(f"unknown provider kind {kind!r}{_nearest(kind)}")
+
+
+def _nearest(kind: str) -> str:
+    from difflib import get_close_matches  # noqa: PLC0415
+
+    close = get_close_matches(kind, kinds(), n=1)
+    return f"; did you mean {close[0]!r}?" if close else f"; known kinds: {', '.join(kinds())}"
+
+
+def _load(place: str) -> Any:
+    module, _, name = place.partition(":")
+    return getattr(import_module(module), name)
