@@ -1,0 +1,219 @@
+"""Requests, tokens and concurrency: reserve before an attempt, settle after it, queue when nobody has room.
+
+Calls that find no room wait in line per deployment, first come, first served; only the head of a line may enter, and a
+newcomer joins behind. A waiting call is woken by a release, or by its own timer when the limiter said how long.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from threading import Lock
+
+from orchestrator.spec.stores import Limit, LimitStore, Slot
+from orchestrator.types.usage import Usage
+
+__all__ = ["Claim", "Gate", "Limiter", "Need", "Reservation", "Ticket"]
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """What a call is expected to use: tokens estimated from its input, and its output cap."""
+
+    input_tokens: int
+    output_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """How much of each limit one attempt takes. Keeps its slots, so that a reload in between cannot confuse it."""
+
+    slots: tuple[Slot, ...]
+    amounts: tuple[float, ...]
+
+
+class Gate:
+    """All limits that hold for one deployment, and the line before it. Outlives reloads: `adopt` takes new limits."""
+
+    __slots__ = ("_line", "_lock", "_store", "counts_tokens", "neighbours", "slots")
+
+    def __init__(self, store: LimitStore, lock: Lock) -> None:
+        self.slots: tuple[Slot, ...] = ()
+        self.counts_tokens = False
+        self.neighbours: tuple[Gate, ...] = (self,)
+        self._store = store
+        self._line: dict[Ticket, None] = {}
+        self._lock = lock
+
+    def adopt(self, limits: Iterable[Limit]) -> None:
+        """Take these limits from now on."""
+        self.slots = tuple([self._store.slot(limit) for limit in limits])
+        self.counts_tokens = any("tokens" in slot.limit.dimension for slot in self.slots)
+
+    def claim(self, need: Need | None) -> Claim:
+        """What an attempt would take."""
+        slots = self.slots
+        return Claim(slots, tuple([_amount(slot.limit.dimension, need) for slot in slots]))
+
+    def enter(self, claim: Claim, now: float, ticket: Ticket | None = None) -> float:
+        """Reserve and return 0.0, or the seconds to wait (`inf`: until woken; `nan`: it can never fit)."""
+        if not claim.slots:
+            return 0.0
+        if self._line:
+            with self._lock:
+                if next(iter(self._line), ticket) is not ticket:
+                    return math.inf
+        return self._store.reserve(claim.slots, claim.amounts, now)
+
+    def leave(self, claim: Claim, usage: Usage | None, now: float, *, used: bool) -> None:
+        """Settle: what was reserved becomes what was used. Without usage the reservation stands as the best guess.
+
+        `used=False` gives everything but the request back: the vendor refused it or it was never sent.
+        """
+        pairs = zip(claim.slots, claim.amounts, strict=True)
+        changes = [_change(slot.limit.dimension, amount, usage, used=used) for slot, amount in pairs]
+        self._store.settle(claim.slots, changes, now)
+        self.wake()
+
+    def wake(self) -> None:
+        """Let the head of each line that this gate's limits touch look again."""
+        for gate in self.neighbours:
+            if gate._line:
+                with gate._lock:
+                    head = next(iter(gate._line), None)
+                if head is not None:
+                    head.wake()
+
+    def join(self, ticket: Ticket) -> None:
+        """Stand in line."""
+        with self._lock:
+            self._line[ticket] = None
+
+    def drop(self, ticket: Ticket) -> None:
+        """Leave the line; the next one looks."""
+        with self._lock:
+            self._line.pop(ticket, None)
+        self.wake()
+
+    @property
+    def waiting(self) -> int:
+        """How many stand in line."""
+        return len(self._line)
+
+
+class Ticket:
+    """A waiting call's place in the lines of all its candidates. Belongs to one task on one event loop."""
+
+    __slots__ = ("_future", "_gates", "_loop")
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._future: asyncio.Future[None] = self._loop.create_future()
+        self._gates: list[Gate] = []
+
+    def join(self, gates: Iterable[Gate]) -> None:
+        """Stand in these lines too."""
+        for gate in gates:
+            if gate not in self._gates:
+                self._gates.append(gate)
+                gate.join(self)
+
+    async def wait(self, seconds: float) -> None:
+        """Until woken, or for so long."""
+        timer = None
+        if seconds < math.inf:
+            timer = self._loop.call_later(seconds, self._look)
+        try:
+            await self._future
+        finally:
+            if timer is not None:
+                timer.cancel()
+        self._future = self._loop.create_future()
+
+    def wake(self) -> None:
+        """From any thread."""
+        try:
+            self._loop.call_soon_threadsafe(self._look)
+        except RuntimeError:  # its loop was closed under it; nobody waits there any more
+            for gate in self._gates:
+                gate.drop(self)
+
+    def _look(self) -> None:
+        if not self._future.done():
+            self._future.set_result(None)
+
+    def leave(self) -> None:
+        """Give up all places."""
+        gates, self._gates = self._gates, []
+        for gate in gates:
+            gate.drop(self)
+
+
+@dataclass(slots=True)
+class Reservation:
+    """What one attempt took at its gate; `settle` gives it back once, corrected."""
+
+    gate: Gate
+    claim: Claim
+    monotonic: Callable[[], float]
+    open: bool = True
+
+    def settle(self, usage: Usage | None, *, used: bool = True) -> None:
+        """Idempotent."""
+        if self.open:
+            self.open = False
+            if self.claim.slots:
+                self.gate.leave(self.claim, usage, self.monotonic(), used=used)
+
+
+class Limiter:
+    """All gates of a client, by deployment. Gates that share a limit know each other: a release wakes all their lines."""
+
+    def __init__(self, store: LimitStore) -> None:
+        self._store = store
+        self._lock = Lock()
+        self._gates: dict[str, Gate] = {}
+
+    def adopt(self, limits: Mapping[str, Sequence[Limit]]) -> dict[str, Gate]:
+        """Gates for these deployments: known ones take the new limits, and everybody waiting looks again."""
+        gates = {name: self._gates.setdefault(name, Gate(self._store, self._lock)) for name in limits}
+        for name, gate in gates.items():
+            gate.adopt(limits[name])
+        sharing: dict[int, list[Gate]] = {}
+        for gate in self._gates.values():
+            for slot in gate.slots:
+                sharing.setdefault(id(slot), []).append(gate)
+        for gate in self._gates.values():
+            gate.neighbours = tuple(dict.fromkeys([gate, *(g for slot in gate.slots for g in sharing[id(slot)])]))
+            gate.wake()
+        return gates
+
+
+def _amount(dimension: str, need: Need | None) -> float:
+    if dimension in {"requests", "concurrency"}:
+        return 1.0
+    if need is None:
+        return 0.0
+    return float(_tokens(dimension, need.input_tokens, need.output_tokens))
+
+
+def _change(dimension: str, amount: float, usage: Usage | None, *, used: bool) -> float:
+    if dimension == "concurrency":
+        return -amount
+    if dimension == "requests":
+        return 0.0
+    if not used:
+        return -amount
+    if usage is None or usage.input_tokens is None:
+        return 0.0
+    return _tokens(dimension, usage.input_tokens, usage.output_tokens or 0) - amount
+
+
+def _tokens(dimension: str, input_tokens: int, output_tokens: int) -> int:
+    if dimension == "input_tokens":
+        return input_tokens
+    if dimension == "output_tokens":
+        return output_tokens
+    return input_tokens + output_tokens

@@ -1,0 +1,72 @@
+"""Which deployments may answer, in what order. Pure: state in, choice out."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Sequence
+from itertools import accumulate
+from typing import Protocol
+
+from orchestrator.spec.routing import Candidate, Progress
+
+__all__ = ["Chooser", "Ordered", "Weighted", "eligible", "ready_at"]
+
+
+class Chooser(Protocol):
+    """Puts a route's candidates in order for one call: the first by the route's rule, the other picks, then `then`."""
+
+    def order(self, random: Callable[[], float]) -> Sequence[Candidate]:
+        """Candidates, best first. `random` gives numbers in [0, 1)."""
+        ...
+
+
+class Ordered:
+    """The picks as listed."""
+
+    __slots__ = ("_order",)
+
+    def __init__(self, picks: Sequence[Candidate], then: Sequence[Candidate]) -> None:
+        self._order = (*picks, *then)
+
+    def order(self, random: Callable[[], float]) -> Sequence[Candidate]:
+        """See `Chooser.order`."""
+        return self._order
+
+
+class Weighted:
+    """The first pick drawn by weight, the others as listed. Every possible order is made once, not per call."""
+
+    __slots__ = ("_bounds", "_orders")
+
+    def __init__(self, picks: Sequence[Candidate], weights: Sequence[float], then: Sequence[Candidate]) -> None:
+        total = sum(weights)
+        self._bounds = [bound / total for bound in accumulate(weights)][:-1]
+        self._orders = [(pick, *(other for other in picks if other is not pick), *then) for pick in picks]
+
+    def order(self, random: Callable[[], float]) -> Sequence[Candidate]:
+        """See `Chooser.order`."""
+        return self._orders[bisect_right(self._bounds, random())]
+
+
+def eligible(progress: Progress, per_deployment: int) -> Iterator[Candidate]:
+    """Candidates that this call may still ask, untried ones first, each group in the route's order."""
+    if not progress.failures and not progress.barred:
+        yield from progress.order
+        return
+    tried = []
+    for candidate in progress.order:
+        tries = progress.tries.get(candidate.name, 0)
+        if candidate.name in progress.barred or tries >= per_deployment:
+            continue
+        if tries:
+            tried.append(candidate)
+        else:
+            yield candidate
+    yield from sorted(tried, key=lambda candidate: progress.tries[candidate.name])
+
+
+def ready_at(candidate: Candidate, progress: Progress) -> float:
+    """Monotonic seconds before which the candidate must not be asked: the vendor's word, or this call's back-off."""
+    if not progress.not_before:
+        return candidate.health.not_before
+    return max(candidate.health.not_before, progress.not_before.get(candidate.name, 0.0))

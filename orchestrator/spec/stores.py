@@ -1,0 +1,50 @@
+"""Where limiter state lives, and what a limit is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+__all__ = ["Dimension", "Limit", "LimitStore", "Slot"]
+
+Dimension = Literal["requests", "tokens", "input_tokens", "output_tokens", "concurrency"]
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """At most `amount` of `dimension` per `period_s` seconds (for concurrency: at once, `period_s` is 0).
+
+    `key` names the shared state: the account, or the account and model. Two limits with one key and dimension share it.
+    """
+
+    key: str
+    dimension: Dimension
+    amount: float
+    period_s: float
+
+
+class Slot(Protocol):
+    """State of one limit in a store. Opaque to everyone else."""
+
+    limit: Limit
+
+
+class LimitStore(Protocol):
+    """Atomic reserve and settle over several limits. Safe from any thread. `now` is `Clock.monotonic()`."""
+
+    def slot(self, limit: Limit) -> Slot:
+        """The state for this limit, made if new. An existing state is kept and takes over the new amount."""
+        ...
+
+    def reserve(self, slots: Sequence[Slot], amounts: Sequence[float], now: float) -> float:
+        """Take all of it or nothing.
+
+        Returns 0.0 when taken, else the seconds after which it could be; `inf` if only a release can make room. A
+        request larger than what a whole period allows never fits: it is `nan`.
+        """
+        ...
+
+    def settle(self, slots: Sequence[Slot], changes: Sequence[float], now: float) -> None:
+        """Correct what was reserved: negative gives back, positive is debt."""
+        ...

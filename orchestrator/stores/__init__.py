@@ -1,0 +1,1 @@
+"""Where limiter state lives: in this process (`memory`)."""
