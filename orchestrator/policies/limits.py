@@ -169,7 +169,7 @@ class Reservation:
 
 
 class Limiter:
-    """All gates of a client, by deployment. Gates that share a limit know each other: a release wakes all their lines."""
+    """All gates of a client, by deployment. Gates that share a limit know each other: a release wakes their lines."""
 
     def __init__(self, store: LimitStore) -> None:
         self._store = store
