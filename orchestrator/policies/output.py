@@ -108,7 +108,8 @@ def _close(schema: dict[str, Any]) -> bool:
         else:
             closed = False  # a free-form mapping
     schema.pop("default", None)
-    return all([_close(child) for child in _children(schema)]) and closed
+    children = [_close(child) for child in _children(schema)]
+    return closed and all(children)
 
 
 def _is_closed(schema: dict[str, Any]) -> bool:

@@ -1,0 +1,131 @@
+"""The log line: one flat JSON object per call, keys in snake_case, money as exact decimal numbers.
+
+`KEYS` is the published list of `llm.call`, in the order written. A key whose value is unknown is `null`, never left
+out, so that a reader's column map never changes under it.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import orjson
+
+from orchestrator.spec.events import CallEvent, Event, NoticeEvent
+from orchestrator.types.call import Attempt
+from orchestrator.types.usage import Usage
+
+__all__ = ["KEYS", "SCHEMA", "line"]
+
+SCHEMA = 1
+"""Version of the line's shape. Keys may be added under the same version; none changes its meaning."""
+
+KEYS = (
+    "ts", "event", "schema", "call_id", "trace_id", "config_hash", "route", "task", "status", "error_type",
+    "deployment", "provider", "region", "request_model", "response_model", "response_id", "request_id",
+    "tenant", "user", "tags", "stream",
+    "input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens", "reasoning_tokens", "search_units",
+    "usage_source", "items", "dimensions",
+    "cost_usd", "cost", "cost_unknown", "cost_estimated", "price_row", "price_book",
+    "duration_ms", "first_token_ms", "queue_ms", "wait_ms",
+    "finish_reason", "cache_hit", "attempts",
+)  # fmt: skip
+
+_NO_USAGE = Usage()
+
+
+def line(event: Event) -> dict[str, Any]:
+    """The event as a mapping of JSON values, `Decimal`s included (as `orjson.Fragment`, digits untouched)."""
+    return _call(event) if isinstance(event, CallEvent) else _notice(event)
+
+
+def _notice(event: NoticeEvent) -> dict[str, Any]:
+    return {"ts": _timestamp(event.time), "event": event.name, "schema": SCHEMA, "message": event.message} | dict(
+        event.details
+    )
+
+
+def _call(event: CallEvent) -> dict[str, Any]:
+    last = event.attempts[-1] if event.attempts else None
+    usage = event.usage or _NO_USAGE
+    cost = event.cost
+    context = event.context
+    timings = event.timings
+    return {
+        "ts": _timestamp(event.time),
+        "event": "llm.call",
+        "schema": SCHEMA,
+        "call_id": event.call_id,
+        "trace_id": context.trace_id,
+        "config_hash": event.config_hash,
+        "route": event.route,
+        "task": event.task,
+        "status": event.status,
+        "error_type": type(event.error).__name__ if event.error else None,
+        "deployment": last.deployment if last else None,
+        "provider": last.provider if last else None,
+        "region": event.region,
+        "request_model": last.model if last else None,
+        "response_model": event.response_model,
+        "response_id": event.response_id,
+        "request_id": last.request_id if last else None,
+        "tenant": context.tenant,
+        "user": context.user,
+        "tags": dict(context.tags),
+        "stream": event.stream,
+        "input_tokens": usage.input_tokens,
+        "output_tokens": usage.output_tokens,
+        "cache_read_tokens": usage.cache_read_tokens,
+        "cache_write_tokens": usage.cache_write_tokens,
+        "reasoning_tokens": usage.reasoning_tokens,
+        "search_units": usage.search_units,
+        "usage_source": usage.source if event.usage else None,
+        "items": event.items,
+        "dimensions": event.dimensions,
+        "cost_usd": _money(cost.total),
+        "cost": {name: _money(amount) for name, amount in cost.buckets.items()},
+        "cost_unknown": cost.unknown,
+        "cost_estimated": cost.estimated,
+        "price_row": cost.price_row,
+        "price_book": cost.price_book,
+        "duration_ms": _ms(timings.duration_ms),
+        "first_token_ms": _ms(timings.first_token_ms),
+        "queue_ms": _ms(timings.queue_ms),
+        "wait_ms": _ms(timings.wait_ms),
+        "finish_reason": event.finish_reason,
+        "cache_hit": False,
+        "attempts": [_attempt(attempt) for attempt in event.attempts] if len(event.attempts) > 1 else None,
+    }
+
+
+def _attempt(attempt: Attempt) -> dict[str, Any]:
+    usage = attempt.usage or _NO_USAGE
+    return {
+        "deployment": attempt.deployment,
+        "provider": attempt.provider,
+        "model": attempt.model,
+        "error": attempt.error,
+        "status": attempt.status,
+        "duration_ms": _ms(attempt.duration_ms),
+        "input_tokens": usage.input_tokens,
+        "output_tokens": usage.output_tokens,
+        "usage_source": usage.source if attempt.usage else None,
+        "cost_usd": _money(attempt.cost.total) if attempt.cost else None,
+        "price_row": attempt.cost.price_row if attempt.cost else None,
+        "maybe_billed": attempt.maybe_billed,
+        "request_id": attempt.request_id,
+    }
+
+
+def _timestamp(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _ms(value: float | None) -> float | None:
+    return None if value is None else round(value, 3)
+
+
+def _money(amount: Decimal | None) -> orjson.Fragment | None:
+    # orjson refuses Decimal, and a float would round: the Decimal's own digits are valid JSON.
+    return None if amount is None else orjson.Fragment(format(amount, "f"))
