@@ -135,14 +135,16 @@ def _first_text(source: Mapping[str, Any], *names: str) -> str:
     return ""
 
 
-def classify(reply: HttpReply, table: ErrorTable, *, body: ErrorBody | None = None) -> OrchestratorError:
+def classify(
+    reply: HttpReply, table: ErrorTable, *, body: ErrorBody | None = None, kind: ErrorKind | None = None
+) -> OrchestratorError:
     """Turn an error answer into the error to raise. Never raises itself, whatever the bytes.
 
     `table` holds the vendor's own codes, which decide before the status does. Phrases in the message only ever refine
-    a status that leaves the reason open.
+    a status that leaves the reason open. A `kind` that the wire already knows decides before all of them.
     """
     body = body or read_error(reply.body)
-    kind = _by_code(body, table) or _by_phrase(reply.status, body.message) or _by_status(reply.status, body)
+    kind = kind or _by_code(body, table) or _by_phrase(reply.status, body.message) or _by_status(reply.status, body)
     arguments: dict[str, Any] = {
         "status": reply.status,
         "vendor_code": body.codes[0] if body.codes else None,
