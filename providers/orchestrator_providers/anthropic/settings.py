@@ -1,0 +1,225 @@
+"""Writes options, tools and output schema as the Messages API takes them, for the model's family."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from orchestrator.errors import UnsupportedFeature
+from orchestrator.types.call import CallWarning
+from orchestrator.types.chat import ChatOptions, ChatRequest, OutputSchema, Tool
+from orchestrator_providers.anthropic.blocks import OUTPUT_TOOL
+from orchestrator_providers.anthropic.profile import KIND, Family
+from orchestrator_providers.anthropic.schema import ClosedSchema
+
+__all__ = ["Settings"]
+
+_CHOICES = {"auto": "auto", "none": "none", "required": "any"}
+_BUDGETS = {"minimal": 1024, "low": 2048, "medium": 8192, "high": 24_576}
+_LEAST_BUDGET = 1024
+_EFFORTS = {"minimal": "low", "low": "low", "medium": "medium", "high": "high"}
+_LEAST_TOP_P_THINKING = 0.95
+
+
+class Settings:
+    """Everything of a request's body but its messages.
+
+    Attributes:
+        body: fields as they are sent.
+        warnings: what was left out or changed.
+    """
+
+    __slots__ = ("_family", "body", "warnings")
+
+    def __init__(self, family: Family, request: ChatRequest) -> None:
+        self._family = family
+        self.warnings: list[CallWarning] = []
+        options = request.options
+        self.body: dict[str, Any] = {"max_tokens": options.max_output_tokens}
+        if options.max_output_tokens is None:
+            self.body["max_tokens"] = family.max_output_tokens
+        if request.tools or request.output is not None:
+            self._write_tools(request)
+        if options.reasoning_effort is not None:
+            self._write_reasoning(options.reasoning_effort)
+        if options.temperature is not None or options.top_p is not None:
+            self._write_sampling(options)
+        if options.stop:
+            self._write_stop(options.stop)
+        if options.seed is not None:
+            self._unsupported("seed", "the vendor has no seed")
+        self._check_lonely_choice(request)
+        if options.provider_options:
+            self._write_provider_options(options.provider_options.get(KIND) or {})
+
+    def _unsupported(self, setting: str, message: str) -> None:
+        self.warnings.append(CallWarning("unsupported", setting, message))
+
+    def _changed(self, setting: str, message: str) -> None:
+        self.warnings.append(CallWarning("compatibility", setting, message))
+
+    def _write_sampling(self, options: ChatOptions) -> None:
+        temperature, top_p = options.temperature, options.top_p
+        if temperature is not None and (refused := self._refuses_temperature()):
+            self._unsupported("temperature", refused)
+            temperature = None
+        if top_p is not None and (refused := self._refuses_top_p(top_p, alone=temperature is None)):
+            self._unsupported("top_p", refused)
+            top_p = None
+        if temperature is not None:
+            self.body["temperature"] = self._bounded(temperature)
+        if top_p is not None:
+            self.body["top_p"] = top_p
+
+    def _refuses_temperature(self) -> str | None:
+        if self._family.sampling == "none":
+            return "the model takes no sampling settings"
+        return "not together with reasoning" if self._thinks() else None
+
+    def _refuses_top_p(self, top_p: float, *, alone: bool) -> str | None:
+        if self._family.sampling == "none":
+            return "the model takes no sampling settings"
+        if self._family.sampling == "one" and not alone:
+            return "the model takes temperature or top_p, not both"
+        if self._thinks() and top_p < _LEAST_TOP_P_THINKING:
+            return f"with reasoning the vendor takes {_LEAST_TOP_P_THINKING} or more"
+        return None
+
+    def _bounded(self, temperature: float) -> float:
+        if temperature <= 1:
+            return temperature
+        self._changed("temperature", "lowered to 1, the vendor's maximum")
+        return 1.0
+
+    def _thinks(self) -> bool:
+        return "thinking" in self.body and self.body["thinking"]["type"] != "disabled"
+
+    def _write_stop(self, stop: tuple[str, ...]) -> None:
+        accepted = [text for text in stop if text.strip()]
+        if len(accepted) < len(stop):
+            self._unsupported("stop", "stop sequences of white space only are refused by the vendor")
+        if accepted:
+            self.body["stop_sequences"] = accepted
+
+    def _write_reasoning(self, effort: str) -> None:
+        thinking = self._family.thinking
+        if thinking == "none":
+            if effort != "none":
+                self._unsupported("reasoning_effort", "the model does not reason")
+        elif effort == "none":
+            self._silence()
+        elif thinking == "budget":
+            self._write_budget(_BUDGETS[effort])
+        else:
+            if thinking == "adaptive":
+                self.body["thinking"] = {"type": "adaptive"}
+            self._write_effort(_EFFORTS[effort])
+
+    def _silence(self) -> None:
+        if self._family.thinking == "default":
+            self.body["thinking"] = {"type": "disabled"}
+        elif self._family.thinking == "always":
+            self._write_effort("low")
+            self._changed("reasoning_effort", "the model always reasons: sent as low")
+
+    def _write_effort(self, effort: str) -> None:
+        self.body.setdefault("output_config", {})["effort"] = effort
+
+    def _write_budget(self, budget: int) -> None:
+        if self._forces_a_tool():
+            self._unsupported("reasoning_effort", "the model cannot reason when it must call a tool")
+            return
+        # The budget is part of the output: half of that at most, so that room for the answer is left.
+        granted = min(budget, self.body["max_tokens"] // 2)
+        if granted < _LEAST_BUDGET:
+            self._unsupported("reasoning_effort", f"max_output_tokens below {2 * _LEAST_BUDGET} leaves no room for it")
+            return
+        if granted < budget:
+            self._changed("reasoning_effort", f"thinking is limited to half of max_output_tokens, {granted} tokens")
+        self.body["thinking"] = {"type": "enabled", "budget_tokens": granted}
+
+    def _forces_a_tool(self) -> bool:
+        return self.body.get("tool_choice", {}).get("type") in ("any", "tool")
+
+    def _write_tools(self, request: ChatRequest) -> None:
+        tools = [self._tool(tool) for tool in request.tools]
+        choice = request.options.tool_choice
+        if request.output is not None and not self._write_format(request.output):
+            tools.append(_output_tool(request.output))
+            choice = _choice_with_output_tool(choice, alone=not request.tools)
+        if not tools:
+            return
+        self.body["tools"] = tools
+        written = _write_choice(choice, parallel=request.options.parallel_tool_calls)
+        if written:
+            self.body["tool_choice"] = written
+        if not self._family.forced_tools and self._forces_a_tool():
+            raise UnsupportedFeature("the model cannot be made to call a tool, which this tool_choice or output needs")
+
+    def _write_format(self, output: OutputSchema) -> bool:
+        """Ask for the schema as such; False if only a tool can stand in for it."""
+        if not self._family.json_schema:
+            return False
+        closed = ClosedSchema(output.schema)
+        if closed.is_open:
+            return False
+        if closed.left_out:
+            self._changed(
+                "output", f"schema keywords that the vendor refuses were left out: {', '.join(closed.left_out)}"
+            )
+        self.body["output_config"] = {"format": {"type": "json_schema", "schema": closed.schema}}
+        return True
+
+    def _tool(self, tool: Tool) -> dict[str, Any]:
+        written: dict[str, Any] = {"name": tool.name, "input_schema": tool.parameters}
+        if tool.description:
+            written["description"] = tool.description
+        if tool.strict:
+            self._make_strict(tool, written)
+        return written
+
+    def _make_strict(self, tool: Tool, written: dict[str, Any]) -> None:
+        if not self._family.json_schema:
+            self._unsupported("tools.strict", "the model has no strict tools")
+            return
+        closed = ClosedSchema(tool.parameters)
+        if closed.is_open:
+            self._unsupported("tools.strict", f"the parameters of {tool.name!r} allow properties they do not name")
+            return
+        if closed.left_out:
+            self._changed("tools.strict", f"left out of {tool.name!r}: {', '.join(closed.left_out)}")
+        written["input_schema"] = closed.schema
+        written["strict"] = True
+
+    def _check_lonely_choice(self, request: ChatRequest) -> None:
+        if request.options.tool_choice not in (None, "auto", "none") and "tools" not in self.body:
+            self._unsupported("tool_choice", "there are no tools to choose from")
+
+    def _write_provider_options(self, extra: Any) -> None:
+        ours = self.body.get("output_config")
+        self.body.update(extra)
+        if ours and isinstance(extra.get("output_config"), dict):
+            # Two settings share this object: an effort from the caller must not drop the schema.
+            self.body["output_config"] = ours | extra["output_config"]
+
+
+def _output_tool(output: OutputSchema) -> dict[str, Any]:
+    return {"name": OUTPUT_TOOL, "description": "Gives the final answer.", "input_schema": output.schema}
+
+
+def _choice_with_output_tool(choice: str | None, *, alone: bool) -> str:
+    if alone or choice == "none":
+        return OUTPUT_TOOL
+    # With other tools around, the model picks which comes first; the answer itself must be a call in any case.
+    return choice if choice and choice not in _CHOICES else "required"
+
+
+def _write_choice(choice: str | None, *, parallel: bool | None) -> dict[str, Any] | None:
+    if choice is None and parallel is not False:
+        return None
+    kind = _CHOICES.get(choice or "auto", "tool")
+    written: dict[str, Any] = {"type": kind}
+    if kind == "tool":
+        written["name"] = choice
+    if parallel is False and kind != "none":
+        written["disable_parallel_tool_use"] = True
+    return written
