@@ -1,0 +1,140 @@
+"""Usage times rates, bucket by bucket, exact."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Context, Decimal
+from functools import reduce
+from typing import Any
+
+from orchestrator.pricing.rates import CONTEXT_SIZES, Rates, Unpriced
+from orchestrator.pricing.terms import extras
+from orchestrator.types.usage import Usage
+
+__all__ = ["charge", "total"]
+
+_EXACT = Context(prec=60)
+"""Wide enough that no product or sum of money is ever rounded, whatever the application set for its own thread."""
+
+_multiply = _EXACT.multiply
+_add = _EXACT.add
+_ZERO = Decimal(0)
+_ENDLESS = float("inf")
+
+
+def charge(rates: Rates, usage: Usage, requests: int, terms: Mapping[str, Any] | None) -> dict[str, Decimal]:
+    """Dollars per bucket that was used. `terms` is the raw usage if it may hold charges beyond the counts.
+
+    Raises:
+        Unpriced: a count that is needed is unknown or contradicts another, or a used bucket has no price.
+    """
+    buckets: dict[str, Decimal] = {}
+    _charge_input(buckets, rates, usage)
+    _charge_output(buckets, rates, usage)
+    if usage.search_units or "search_unit" in rates:
+        _charge_search_units(buckets, rates, usage)
+    if "request" in rates:
+        _bill(buckets, rates, "request", requests)
+    elif "request_high" in rates:
+        _bill(buckets, rates, _sized_request(usage.raw or {}), requests)
+    if terms is not None:
+        for bucket, count in extras(terms):
+            _bill(buckets, rates, bucket, count)
+    return buckets
+
+
+def total(buckets: dict[str, Decimal]) -> Decimal:
+    """The sum, exact."""
+    return reduce(_add, buckets.values()) if buckets else _ZERO
+
+
+def _bill(buckets: dict[str, Decimal], rates: Rates, bucket: str, count: float) -> None:
+    rate = rates.get(bucket)
+    if rate is None:
+        raise Unpriced(f"no price for {bucket}")
+    if not 0 <= count < _ENDLESS:
+        raise Unpriced(f"the vendor's count for {bucket} is not a count")
+    buckets[bucket] = _multiply(rate, count if type(count) is int else Decimal(repr(count)))
+
+
+def _charge_input(buckets: dict[str, Decimal], rates: Rates, usage: Usage) -> None:
+    tokens = usage.input_tokens
+    if tokens is None:
+        if rates.get("input") == 0:
+            return
+        raise Unpriced("input_tokens is unknown")
+    if usage.cache_read_tokens or usage.cache_write_tokens or usage.cache_write_1h_tokens:
+        tokens -= _charge_cached(buckets, rates, usage)
+    if usage.input_audio_tokens or (usage.input_image_tokens and "input_image" in rates):
+        tokens -= _charge_media(buckets, rates, usage)
+    if tokens:
+        if tokens < 0:
+            raise Unpriced("parts of input_tokens exceed it")
+        _bill(buckets, rates, "input", tokens)
+
+
+def _charge_cached(buckets: dict[str, Decimal], rates: Rates, usage: Usage) -> int:
+    read = usage.cache_read_tokens or 0
+    long_write = usage.cache_write_1h_tokens or 0
+    write = usage.cache_write_tokens if usage.cache_write_tokens is not None else long_write
+    if write < long_write:
+        raise Unpriced("cache_write_1h_tokens exceeds cache_write_tokens")
+    for bucket, count in (("cache_read", read), ("cache_write", write - long_write), ("cache_write_1h", long_write)):
+        if count:
+            _bill(buckets, rates, bucket, count)
+    return read + write
+
+
+def _charge_media(buckets: dict[str, Decimal], rates: Rates, usage: Usage) -> int:
+    """Sound always has a price of its own; images are plain input unless the row prices them apart."""
+    if usage.cache_read_tokens and rates.get("cache_read") != 0:
+        raise Unpriced("cached audio or image tokens are not told apart")
+    audio = usage.input_audio_tokens or 0
+    image = (usage.input_image_tokens or 0) if "input_image" in rates else 0
+    for bucket, count in (("input_audio", audio), ("input_image", image)):
+        if count:
+            _bill(buckets, rates, bucket, count)
+    return audio + image
+
+
+def _charge_output(buckets: dict[str, Decimal], rates: Rates, usage: Usage) -> None:
+    tokens = usage.output_tokens
+    if tokens is None:
+        if rates.get("output", _ZERO) == 0:  # embeddings and reranking have no output price
+            return
+        raise Unpriced("output_tokens is unknown")
+    if usage.output_audio_tokens:
+        tokens -= usage.output_audio_tokens
+        _bill(buckets, rates, "output_audio", usage.output_audio_tokens)
+    if "reasoning" in rates and tokens:
+        tokens -= _charge_reasoning(buckets, rates, usage)
+    if tokens:
+        if tokens < 0:
+            raise Unpriced("parts of output_tokens exceed it")
+        _bill(buckets, rates, "output", tokens)
+
+
+def _charge_reasoning(buckets: dict[str, Decimal], rates: Rates, usage: Usage) -> int:
+    tokens = usage.reasoning_tokens
+    if tokens is None:
+        if rates["reasoning"] == rates.get("output"):
+            return 0
+        raise Unpriced("reasoning_tokens is unknown, and priced apart")
+    if tokens:
+        _bill(buckets, rates, "reasoning", tokens)
+    return tokens
+
+
+def _charge_search_units(buckets: dict[str, Decimal], rates: Rates, usage: Usage) -> None:
+    if usage.search_units is None:
+        if rates["search_unit"] == 0:
+            return
+        raise Unpriced("search_units is unknown")
+    _bill(buckets, rates, "search_unit", usage.search_units)
+
+
+def _sized_request(raw: Mapping[str, Any]) -> str:
+    size = raw.get("search_context_size")
+    if size not in CONTEXT_SIZES:
+        raise Unpriced("search_context_size is unknown, and the fee per request depends on it")
+    return f"request_{size}"

@@ -1,0 +1,65 @@
+"""When a price is in force: from a date on, or in a window of each day. All times are UTC."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, time
+from typing import Any, TypeAlias
+
+from orchestrator.pricing.rates import PriceSet
+
+__all__ = ["Period", "parse_periods", "price_set_at"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Since:
+    start: datetime
+
+    def holds(self, at: datetime) -> bool:
+        return at >= self.start
+
+
+@dataclass(frozen=True, slots=True)
+class _Daily:
+    """From `start` up to but not at `end`, over midnight if `end` is earlier; `days` are ISO weekdays, 1 is Monday."""
+
+    start: time
+    end: time
+    days: frozenset[int]
+
+    def holds(self, at: datetime) -> bool:
+        if at.isoweekday() not in self.days:
+            return False
+        now = at.time()
+        if self.end <= self.start:
+            return now >= self.start or now < self.end
+        return self.start <= now < self.end
+
+
+Period: TypeAlias = tuple[_Since | _Daily | None, PriceSet]
+
+
+def parse_periods(rows: Sequence[tuple[str | None, Mapping[str, Any]]]) -> tuple[Period, ...]:
+    """Read `[[when, prices], ...]`, where `when` is None, `2026-03-13`, `16:30-00:30`, or `01:00-04:00 12345`."""
+    return tuple((_parse_when(when), PriceSet.parse(prices)) for when, prices in rows)
+
+
+def _parse_when(when: str | None) -> _Since | _Daily | None:
+    if when is None:
+        return None
+    if ":" not in when:
+        return _Since(datetime.fromisoformat(when).replace(tzinfo=UTC))
+    hours, _, days = when.partition(" ")
+    start, _, end = hours.partition("-")
+    return _Daily(time.fromisoformat(start), time.fromisoformat(end), frozenset(map(int, days or "1234567")))
+
+
+def price_set_at(periods: Sequence[Period], at: datetime) -> PriceSet | None:
+    """The last period that holds at that moment, None if none does. A naive `at` is UTC."""
+    if at.tzinfo is not UTC:
+        at = at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+    for when, prices in reversed(periods):
+        if when is None or when.holds(at):
+            return prices
+    return None

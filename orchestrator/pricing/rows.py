@@ -1,0 +1,92 @@
+"""Rows of the price book."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from orchestrator.pricing.charging import charge, total
+from orchestrator.pricing.periods import Period, parse_periods, price_set_at
+from orchestrator.pricing.rates import UNIT_BUCKETS, Rates, Unpriced
+from orchestrator.pricing.terms import NOTABLE, variant
+from orchestrator.types.usage import Cost, Usage
+
+__all__ = ["PriceRow"]
+
+_ROW_KEYS = frozenset({"periods", "variants", "source", "ids", "rules"})
+
+
+class PriceRow:
+    """The prices of one model at one vendor, over time, by prompt size and by service tier. Immutable.
+
+    Attributes:
+        name: `vendor/model`, or `config` for prices written in the file.
+        book: version of the book it came from, None for `config`.
+        source: the package the figures came from, or `config`.
+    """
+
+    __slots__ = ("_flat", "_periods", "_variants", "book", "name", "source")
+
+    def __init__(self, name: str, row: Mapping[str, Any], *, book: str | None, source: str) -> None:
+        self.name = name
+        self.book = book
+        self.source = source
+        periods = row.get("periods") or [(None, {key: value for key, value in row.items() if key not in _ROW_KEYS})]
+        self._periods = parse_periods(periods)
+        self._variants = {name: parse_periods(rows) for name, rows in row.get("variants", {}).items()}
+        self._flat = _constant(self._periods)
+
+    def __repr__(self) -> str:
+        return f"PriceRow({self.name!r}, book={self.book!r}, source={self.source!r})"
+
+    def cost(self, usage: Usage, *, at: datetime, requests: int = 1) -> Cost:
+        """Dollars for that usage.
+
+        Args:
+            usage: counts of one attempt. `raw` is read for the service tier, the region and tools run by the vendor.
+            at: when the request was made; naive means UTC.
+            requests: how many requests the usage covers, for rows with a fee per request.
+
+        Returns:
+            A `Cost` with `total` None and the reason in `unknown` when a needed count is unknown, a bucket that was
+            used has no price, or the vendor's terms for this answer are not in the row.
+        """
+        estimated = usage.source == "estimate"
+        raw = usage.raw
+        terms = raw if raw and not NOTABLE.isdisjoint(raw) else None
+        try:
+            buckets = charge(self._rates(usage, at, terms), usage, requests, terms)
+        except Unpriced as reason:
+            return Cost(unknown=str(reason), price_row=self.name, price_book=self.book, estimated=estimated)
+        return Cost(
+            total=total(buckets), buckets=buckets, price_row=self.name, price_book=self.book, estimated=estimated
+        )
+
+    def _rates(self, usage: Usage, at: datetime, terms: Mapping[str, Any] | None) -> Rates:
+        tier = variant(terms) if terms else None
+        if tier is not None:
+            return self._variant_rates(tier, usage, at)
+        return self._flat or self._standard_rates(usage, at)
+
+    def _standard_rates(self, usage: Usage, at: datetime) -> Rates:
+        prices = price_set_at(self._periods, at)
+        if prices is None:
+            raise Unpriced("no price was in force at that time")
+        return prices.rates(usage.input_tokens)
+
+    def _variant_rates(self, tier: str, usage: Usage, at: datetime) -> Rates:
+        """The tier's own token prices, never topped up from the standard ones; fees per unit are the same in all."""
+        prices = price_set_at(self._variants.get(tier, ()), at)
+        if prices is None:
+            raise Unpriced(f"no price for service tier {tier[:40]}")
+        standard = self._standard_rates(usage, at)
+        units = {bucket: standard[bucket] for bucket in UNIT_BUCKETS if bucket in standard}
+        return {**units, **prices.rates(usage.input_tokens)}
+
+
+def _constant(periods: tuple[Period, ...]) -> Rates | None:
+    """The rates of a row that depend on neither time nor size, which most do: they are looked up once."""
+    if len(periods) != 1 or periods[0][0] is not None or periods[0][1].steps:
+        return None
+    return periods[0][1].base

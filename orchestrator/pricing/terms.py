@@ -1,0 +1,96 @@
+"""What a vendor's raw usage says about the price beyond the counts: service tier, region, tools run by the vendor.
+
+A figure computed without these would look right and be wrong, so whatever a row does not price is a reason to have no
+figure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from orchestrator.pricing.rates import Unpriced
+
+__all__ = ["NOTABLE", "extras", "variant"]
+
+_STANDARD = frozenset({"", "auto", "default", "not_available", "on_demand", "standard", "traffic_type_unspecified"})
+_WORLDWIDE = _STANDARD | {"global"}
+
+
+def _tier(value: Any) -> str | None:
+    name = str(value).lower()
+    return None if name in _STANDARD else name.removeprefix("on_demand_")  # Vertex: ON_DEMAND_FLEX
+
+
+def _speed(value: Any) -> str | None:
+    return None if str(value).lower() in _STANDARD else f"speed-{str(value).lower()}"
+
+
+def _region(value: Any) -> str | None:
+    if str(value).lower() in _WORLDWIDE:
+        return None
+    raise Unpriced("regional price: inference_geo is not global")
+
+
+def _own_key(value: Any) -> str | None:
+    if not value:
+        return None
+    raise Unpriced("billed through the customer's own key at another vendor")
+
+
+def _iterations(value: Any) -> str | None:
+    """Anthropic lists its own turns (`message`) and those of other models, billed at other prices."""
+    if isinstance(value, list) and any(isinstance(item, dict) and item.get("type") != "message" for item in value):
+        raise Unpriced("the vendor ran further models for this answer")
+    return None
+
+
+_TERMS: Mapping[str, Callable[[Any], str | None]] = {
+    "service_tier": _tier,
+    "serviceTier": _tier,
+    "traffic_type": _tier,
+    "trafficType": _tier,
+    "speed": _speed,
+    "inference_geo": _region,
+    "is_byok": _own_key,
+    "iterations": _iterations,
+}
+
+_EXTRAS: Mapping[str, tuple[str | None, str]] = {
+    "server_tool_use": ("web_search_requests", "web_search"),
+    "server_tool_use_details": ("web_search_requests", "web_search"),
+    "num_search_queries": (None, "web_search"),
+    "citation_tokens": (None, "citation"),
+    "num_sources_used": (None, "web_source"),
+    "prompt_audio_seconds": (None, "audio_second"),
+}
+
+NOTABLE = frozenset(_TERMS) | frozenset(_EXTRAS)
+"""Keys of a raw usage that this module reads; a usage without any needs no further look."""
+
+
+def variant(raw: Mapping[str, Any]) -> str | None:
+    """Name of the price variant the vendor served under (`flex`, `priority`, `batch`, `speed-fast`), None for standard.
+
+    Raises:
+        Unpriced: terms that no row prices, or two variants at once.
+    """
+    found: str | None = None
+    for key in _TERMS.keys() & raw.keys():
+        value = raw[key]
+        name = _TERMS[key](value) if value is not None else None
+        if name is not None and found not in {None, name}:
+            raise Unpriced("no price for two service tiers at once")
+        found = name or found
+    return found
+
+
+def extras(raw: Mapping[str, Any]) -> Iterator[tuple[str, int | float]]:
+    """Buckets and counts of charges outside the token counts, where the vendor reports any."""
+    for key in _EXTRAS.keys() & raw.keys():
+        inner, bucket = _EXTRAS[key]
+        count = raw[key]
+        if inner is not None:
+            count = count.get(inner) if isinstance(count, dict) else None
+        if isinstance(count, int | float) and count > 0:
+            yield bucket, count

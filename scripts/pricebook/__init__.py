@@ -1,0 +1,1 @@
+"""Readers of the two public price books, into the form of `orchestrator/pricing/book.json`."""
