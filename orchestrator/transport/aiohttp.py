@@ -1,0 +1,185 @@
+"""The default transport: aiohttp."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import socket
+import ssl
+from contextlib import suppress
+from functools import lru_cache, partial
+
+import aiohttp
+from aiohttp.abc import ResolveResult
+from aiohttp.http_exceptions import HttpProcessingError
+from multidict import CIMultiDict
+from yarl import URL
+
+from orchestrator.errors import ConfigError, ConnectionFailed, OrchestratorError
+from orchestrator.spec.transport import Endpoint, HttpReply, HttpRequest, TransportLimits
+from orchestrator.transport.failures import broken, connect_timeout, malformed, not_connected
+from orchestrator.transport.incoming import BodyStream
+from orchestrator.transport.outgoing import check_proxy, check_url, complete_headers, host_of
+from orchestrator.transport.pools import LoopPools
+
+__all__ = ["AiohttpTransport"]
+
+_KEEPALIVE_S = 30.0
+_DNS_CACHE_S = 30
+_HEADER_BYTES = 64 * 1024
+_MOST_CONNECTIONS = 10_000
+# aiohttp writes a larger body in pieces when it comes as a file, and warns when it comes as bytes.
+_ONE_WRITE_BYTES = 1024 * 1024
+
+_OWN_HEADERS = {"accept": "*/*", "user-agent": "model-orchestrator"}
+
+_ClientError = (aiohttp.ClientError, HttpProcessingError, OSError)
+
+
+class AiohttpTransport:
+    """See `Transport`. One session per event loop and endpoint, made when first used there.
+
+    A mapping of headers is checked and prepared once for as long as the same headers come again.
+    """
+
+    def __init__(self, limits: TransportLimits | None = None) -> None:
+        self._limits = limits or TransportLimits()
+        self._pools: LoopPools[aiohttp.ClientSession] = LoopPools(self._session, _close, _forget)
+        self._headers = lru_cache(maxsize=256)(_prepare_headers)
+        self._trust: dict[str, ssl.SSLContext] = {}
+
+    async def send(self, request: HttpRequest, endpoint: Endpoint) -> HttpReply:
+        """See `Transport.send`."""
+        stream = await self.open(request, endpoint)
+        try:
+            return await stream.read_all()
+        finally:
+            stream.close()
+
+    async def open(self, request: HttpRequest, endpoint: Endpoint) -> BodyStream:
+        """See `Transport.open`."""
+        session = self._pools.find(endpoint) or await self._open_pool(endpoint)
+        url = _parse_url(request.url)
+        body = request.body
+        try:
+            response = await session.post(
+                url,
+                data=body if len(body) <= _ONE_WRITE_BYTES else io.BytesIO(body),
+                headers=self._headers(tuple(request.headers.items())),
+                allow_redirects=False,
+            )
+        except _ClientError as error:
+            failure = self._failure(request.url, error)
+        else:
+            return self._stream(request.url, response)
+        # Raised out here, aiohttp's exception is no context of ours: it holds the headers that were sent.
+        raise failure
+
+    async def close(self) -> None:
+        """See `Transport.close`."""
+        await self._pools.close()
+
+    def _stream(self, url: str, response: aiohttp.ClientResponse) -> BodyStream:
+        try:
+            return BodyStream(
+                response.status,
+                response.headers,
+                pull=response.content.readany,
+                release=response.close,
+                failure=partial(self._failure, url),
+                limit=self._limits.body_bytes,
+            )
+        except BaseException:
+            response.close()
+            raise
+
+    async def _open_pool(self, endpoint: Endpoint) -> aiohttp.ClientSession:
+        file = endpoint.ca_file
+        if file is not None and file not in self._trust:
+            self._trust[file] = await asyncio.to_thread(_load_trust, file)
+        return await self._pools.open(endpoint)
+
+    def _session(self, endpoint: Endpoint) -> aiohttp.ClientSession:
+        proxy = None if endpoint.proxy is None else check_proxy(endpoint.proxy)
+        connector = aiohttp.TCPConnector(
+            ssl=True if endpoint.ca_file is None else self._trust[endpoint.ca_file],
+            limit=_most_connections(),
+            keepalive_timeout=_KEEPALIVE_S,
+            ttl_dns_cache=_DNS_CACHE_S,
+            resolver=_TimedResolver(self._limits.connect_s),
+        )
+        return aiohttp.ClientSession(
+            connector=connector,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=self._limits.connect_s),
+            auto_decompress=False,
+            trust_env=False,
+            proxy=proxy,
+            max_line_size=_HEADER_BYTES,
+            max_field_size=_HEADER_BYTES,
+        )
+
+    def _failure(self, url: str, error: Exception) -> OrchestratorError:
+        host = host_of(url)
+        if isinstance(error, aiohttp.ConnectionTimeoutError):
+            return connect_timeout(host, self._limits.connect_s)
+        if isinstance(error, aiohttp.ClientHttpProxyError):
+            return ConnectionFailed(f"the proxy does not connect to {host}: status {error.status}")
+        if isinstance(error, aiohttp.ClientConnectorError):
+            return not_connected(host, error)
+        if isinstance(error, aiohttp.ClientResponseError | HttpProcessingError):
+            return malformed(host)
+        if isinstance(error, _ClientError):
+            return broken(host)
+        raise error
+
+
+class _TimedResolver(aiohttp.ThreadedResolver):
+    """aiohttp's connect timeout leaves the look-up of the name out."""
+
+    def __init__(self, connect_s: float) -> None:
+        super().__init__()
+        self._connect_s = connect_s
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
+    ) -> list[ResolveResult]:
+        async with asyncio.timeout(self._connect_s):
+            return await super().resolve(host, port, family)
+
+
+@lru_cache(maxsize=1024)
+def _parse_url(url: str) -> URL:
+    return URL(check_url(url), encoded=True)
+
+
+def _prepare_headers(items: tuple[tuple[str, str], ...]) -> CIMultiDict[str]:
+    return CIMultiDict(_OWN_HEADERS | complete_headers(items))
+
+
+def _load_trust(file: str) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cafile=file)
+    except OSError as error:
+        raise ConfigError(f"ca_file cannot be used: {error.strerror or error}", key="ca_file") from None
+
+
+def _most_connections() -> int:
+    try:
+        import resource  # noqa: PLC0415  # not on Windows
+    except ImportError:
+        return 256
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return _MOST_CONNECTIONS if soft == resource.RLIM_INFINITY else max(8, min(soft // 2, _MOST_CONNECTIONS))
+
+
+async def _close(session: aiohttp.ClientSession) -> None:
+    await session.close()
+
+
+def _forget(session: aiohttp.ClientSession) -> None:
+    closing = session.close()
+    # On a closed loop this marks the session as closed and waits for nothing.
+    with suppress(StopIteration, RuntimeError):
+        closing.send(None)
+    closing.close()
