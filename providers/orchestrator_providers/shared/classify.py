@@ -136,15 +136,22 @@ def _first_text(source: Mapping[str, Any], *names: str) -> str:
 
 
 def classify(
-    reply: HttpReply, table: ErrorTable, *, body: ErrorBody | None = None, kind: ErrorKind | None = None
+    reply: HttpReply,
+    table: ErrorTable,
+    *,
+    body: ErrorBody | None = None,
+    kind: ErrorKind | None = None,
+    statuses: Mapping[int, ErrorKind] | None = None,
 ) -> OrchestratorError:
     """Turn an error answer into the error to raise. Never raises itself, whatever the bytes.
 
     `table` holds the vendor's own codes, which decide before the status does. Phrases in the message only ever refine
-    a status that leaves the reason open. A `kind` that the wire already knows decides before all of them.
+    a status that leaves the reason open. A `kind` that the wire already knows decides before all of them. `statuses`
+    holds those HTTP statuses to which this vendor gives a meaning of its own.
     """
     body = body or read_error(reply.body)
-    kind = kind or _by_code(body, table) or _by_phrase(reply.status, body.message) or _by_status(reply.status, body)
+    kind = kind or _by_code(body, table) or _by_phrase(reply.status, body.message)
+    kind = kind or (statuses or {}).get(reply.status) or _by_status(reply.status, body)
     arguments: dict[str, Any] = {
         "status": reply.status,
         "vendor_code": body.codes[0] if body.codes else None,

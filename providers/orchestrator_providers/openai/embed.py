@@ -1,0 +1,106 @@
+"""Embeddings over `POST /embeddings`."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import sys
+from array import array
+from collections.abc import Mapping
+from typing import Any
+
+from orchestrator.errors import MalformedReply, OrchestratorError
+from orchestrator.spec.provider import Encoded, Target
+from orchestrator.spec.transport import HttpReply, HttpRequest
+from orchestrator.types.call import CallWarning
+from orchestrator.types.retrieval import EmbedOptions, EmbedRequest, EmbedResult, Vector
+from orchestrator_providers.openai.errors import embedded_error, reply_error
+from orchestrator_providers.openai.profile import Quirks
+from orchestrator_providers.openai.usage import read_usage
+from orchestrator_providers.openai.writing import endpoint, write_json
+from orchestrator_providers.shared.reading import read_object
+
+__all__ = ["OpenAIEmbed"]
+
+
+class OpenAIEmbed:
+    """See `Codec`."""
+
+    __slots__ = ("_kind", "_model", "_quirks", "_url")
+
+    def __init__(self, target: Target) -> None:
+        quirks: Quirks = target.profile.quirks
+        self._kind = target.profile.kind
+        self._quirks = quirks
+        self._model = target.model
+        self._url = endpoint(target.base_url, quirks.default_path, quirks.embed_path)
+
+    def encode(self, request: EmbedRequest) -> Encoded:
+        """See `Codec.encode`."""
+        warnings: list[CallWarning] = []
+        body: dict[str, Any] = {"model": self._model, "input": request.texts}
+        if self._quirks.base64_embeddings:
+            body["encoding_format"] = "base64"
+        self._options(request.options, body, warnings)
+        return Encoded(HttpRequest(self._url, write_json(body)), tuple(warnings))
+
+    def _options(self, options: EmbedOptions, body: dict[str, Any], warnings: list[CallWarning]) -> None:
+        if options.dimensions is not None:
+            body[self._quirks.dimensions_field] = options.dimensions
+        if options.input_type is not None:
+            value = self._quirks.input_types.get(options.input_type)
+            if value is not None:
+                body["input_type"] = value
+            else:
+                message = f"left out: {self._kind} does not take {options.input_type!r}"
+                warnings.append(CallWarning("unsupported", "input_type", message))
+        if options.provider_options is not None:
+            body.update(options.provider_options.get(self._kind, {}))
+
+    def decode(self, reply: HttpReply) -> EmbedResult:
+        """See `Codec.decode`. The vectors come in the order of the texts, whatever the vendor's order."""
+        body = read_object(reply.body)
+        if body.get("error") or body.get("object") == "error":
+            raise embedded_error(reply.body, reply.headers, self._quirks)
+        rows = body.get("data")
+        if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+            raise MalformedReply("the reply has no embeddings")
+        return EmbedResult(
+            vectors=[self._vector(row) for row in _in_order(rows)],
+            usage=read_usage(body, self._quirks),
+            response_id=body.get("id") or None,
+            model=body.get("model") or None,
+        )
+
+    def error(self, reply: HttpReply) -> OrchestratorError:
+        """See `Codec.error`."""
+        return reply_error(reply, self._quirks)
+
+    def _vector(self, row: Mapping[str, Any]) -> Vector:
+        value = row.get("embedding")
+        if isinstance(value, list):
+            return value
+        if not isinstance(value, str):
+            raise MalformedReply("an embedding is neither numbers nor base64")
+        try:
+            data = base64.b64decode(value, validate=True)
+            return array("f", array("b", data)) if self._quirks.int8_embeddings else _float32(data)
+        except (binascii.Error, ValueError) as error:
+            raise MalformedReply("an embedding is not base64 of whole numbers") from error
+
+
+def _float32(data: bytes) -> array[float]:
+    """Little-endian on the wire, the machine's own order in memory."""
+    vector = array("f", data)
+    if sys.byteorder == "big":
+        vector.byteswap()
+    return vector
+
+
+def _in_order(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    try:
+        numbered = {row.get("index"): row for row in rows}
+        # Without numbers the order itself is the vendor's word.
+        return rows if numbered.keys() == {None} else [numbered[n] for n in range(len(rows))]
+    except (KeyError, TypeError) as error:
+        raise MalformedReply("the embeddings are not numbered from 0 without gaps") from error

@@ -1,0 +1,184 @@
+"""Writes a history of messages down in the wire's shape."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import orjson
+
+from orchestrator.errors import UnsupportedFeature
+from orchestrator.spec.provider import Profile
+from orchestrator.types.call import CallWarning
+from orchestrator.types.chat import Media, Message, Metadata, Part, Reasoning, Text, ToolCall, ToolResult
+from orchestrator_providers.openai.profile import Quirks
+
+__all__ = ["write_messages"]
+
+_AUDIO_FORMATS = {"audio/wav": "wav", "audio/x-wav": "wav", "audio/mpeg": "mp3", "audio/mp3": "mp3"}
+_STRIPPED = CallWarning("stripped", "messages", "marks of another provider kind in the history were left out")
+_MOVED = CallWarning(
+    "compatibility", "messages", "media in a tool result went into a user message: a tool message carries text alone"
+)
+_UNSENDABLE = CallWarning("compatibility", "messages", "media that a model made were left out of the history")
+
+
+def write_messages(messages: Sequence[Message], profile: Profile, warnings: list[CallWarning]) -> list[dict[str, Any]]:
+    """The `messages` of a request body.
+
+    Raises:
+        UnsupportedFeature: a part this vendor's wire cannot carry.
+    """
+    if len(messages) == 1 and len(messages[0].parts) == 1:
+        part = messages[0].parts[0]
+        if type(part) is Text and part.provider_metadata is None and messages[0].role != "tool":
+            return [{"role": messages[0].role, "content": part.text}]
+    return _Writer(profile, warnings).write(messages)
+
+
+class _Writer:
+    """State of one request: what was written, and media of tool results that wait for the last of the results."""
+
+    __slots__ = ("_documents", "_kind", "_media", "_moved", "_out", "_warnings")
+
+    def __init__(self, profile: Profile, warnings: list[CallWarning]) -> None:
+        quirks: Quirks = profile.quirks
+        self._kind = profile.kind
+        self._media = profile.media
+        self._documents = quirks.documents
+        self._warnings = warnings
+        self._out: list[dict[str, Any]] = []
+        self._moved: list[dict[str, Any]] = []
+
+    def write(self, messages: Sequence[Message]) -> list[dict[str, Any]]:
+        for message in messages:
+            self._marks(message.provider_metadata)
+            if message.role == "assistant":
+                self._flush()
+                self._assistant(message)
+            else:
+                self._turn(message)
+        self._flush()
+        return self._out
+
+    def _flush(self) -> None:
+        if self._moved:
+            self._out.append({"role": "user", "content": self._moved})
+            self._moved = []
+            self._warn(_MOVED)
+
+    def _warn(self, warning: CallWarning) -> None:
+        if warning not in self._warnings:
+            self._warnings.append(warning)
+
+    def _marks(self, metadata: Metadata | None) -> Mapping[str, Any]:
+        """Our kind's marks; those of another kind mean nothing here."""
+        if not metadata:
+            return {}
+        if self._kind not in metadata:
+            self._warn(_STRIPPED)
+        return metadata.get(self._kind, {})
+
+    def _turn(self, message: Message) -> None:
+        """A system, user or tool message; each tool result is a message of its own."""
+        content: list[Part] = []
+        for part in message.parts:
+            if isinstance(part, ToolResult):
+                self._result(part)
+            elif isinstance(part, Text | Media):
+                content.append(part)
+            else:
+                raise UnsupportedFeature(f"a {message.role} message cannot hold a {type(part).__name__}")
+        if content:
+            self._flush()
+            self._out.append({"role": message.role, "content": self._content(content)})
+
+    def _result(self, result: ToolResult) -> None:
+        marks = self._marks(result.provider_metadata)
+        parts = (Text(result.content),) if isinstance(result.content, str) else result.content
+        text = "\n".join([part.text for part in parts if isinstance(part, Text)])
+        self._out.append({"role": "tool", "tool_call_id": result.id, "content": text, **marks})
+        self._moved.extend([self._part(part) for part in parts if isinstance(part, Media)])
+
+    def _content(self, parts: list[Part]) -> Any:
+        if len(parts) == 1 and isinstance(parts[0], Text) and not parts[0].provider_metadata:
+            return parts[0].text
+        return [self._part(part) for part in parts]
+
+    def _part(self, part: Part) -> dict[str, Any]:
+        marks = self._marks(part.provider_metadata)
+        if isinstance(part, Text):
+            return {"type": "text", "text": part.text, **marks}
+        assert isinstance(part, Media)
+        return {**self._medium(part), **marks}
+
+    def _medium(self, media: Media) -> dict[str, Any]:
+        kind = media.media_type
+        family = kind.partition("/")[0]
+        if not {kind, f"{family}/*"} & self._media:
+            raise UnsupportedFeature(f"{self._kind} takes no {kind} on this wire")
+        if kind == "application/pdf":
+            return self._document(media)
+        if family == "audio":
+            return _audio(media)
+        name = f"{family}_url"
+        return {"type": name, name: {"url": _address(media)}}
+
+    def _document(self, media: Media) -> dict[str, Any]:
+        if self._documents == "document_url":
+            return {"type": "document_url", "document_url": _address(media)}
+        if media.file_id is not None:
+            return {"type": "file", "file": {"file_id": media.file_id}}
+        if media.url is not None and self._documents != "file_or_url":
+            raise UnsupportedFeature(f"{self._kind} takes a PDF as bytes or file reference, not as a URL")
+        name = media.filename or "document.pdf"
+        return {"type": "file", "file": {"filename": name, "file_data": _address(media)}}
+
+    def _assistant(self, message: Message) -> None:
+        out: dict[str, Any] = {"role": "assistant", "content": None}
+        texts = [part for part in message.parts if isinstance(part, Text)]
+        if texts:
+            marked = any(part.provider_metadata for part in texts)
+            out["content"] = [self._part(p) for p in texts] if marked else "".join([p.text for p in texts])
+        calls = [self._call(part) for part in message.parts if isinstance(part, ToolCall)]
+        if calls:
+            out["tool_calls"] = calls
+        for part in message.parts:
+            if isinstance(part, Reasoning):
+                self._reasoning(part, out)
+            elif isinstance(part, Media):
+                self._warn(_UNSENDABLE)
+            elif isinstance(part, ToolResult):
+                raise UnsupportedFeature("an assistant message cannot hold a ToolResult")
+        if out["content"] is None and not calls:
+            out["content"] = ""
+        self._out.append(out)
+
+    def _reasoning(self, part: Reasoning, out: dict[str, Any]) -> None:
+        """Reasoning goes back only where the vendor asked for it when it sent it."""
+        marks = self._marks(part.provider_metadata)
+        if "reasoning_details" in marks:
+            out["reasoning_details"] = [*out.get("reasoning_details", ()), *marks["reasoning_details"]]
+        elif "field" in marks and "tool_calls" in out:
+            out[marks["field"]] = out.get(marks["field"], "") + part.text
+
+    def _call(self, call: ToolCall) -> dict[str, Any]:
+        arguments = call.invalid_arguments or orjson.dumps(call.arguments, default=dict).decode()
+        function = {"name": call.name, "arguments": arguments}
+        return {"id": call.id, "type": "function", "function": function, **self._marks(call.provider_metadata)}
+
+
+def _address(media: Media) -> str:
+    if media.url is not None:
+        return media.url
+    if media.data is None:
+        raise UnsupportedFeature(f"a file reference cannot stand for {media.media_type} on this wire")
+    return f"data:{media.media_type};base64,{base64.b64encode(media.data).decode()}"
+
+
+def _audio(media: Media) -> dict[str, Any]:
+    form = _AUDIO_FORMATS.get(media.media_type)
+    if media.data is None or form is None:
+        raise UnsupportedFeature("sound is sent as bytes of WAV or MP3 on this wire")
+    return {"type": "input_audio", "input_audio": {"data": base64.b64encode(media.data).decode(), "format": form}}

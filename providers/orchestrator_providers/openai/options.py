@@ -1,0 +1,128 @@
+"""Writes options, tools and output schemas down; leaves out, with a warning, what the vendor or the model refuses."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from orchestrator.errors import UnsupportedFeature
+from orchestrator.types.call import CallWarning
+from orchestrator.types.chat import ChatOptions, ChatRequest, OutputSchema, Tool
+from orchestrator_providers.openai.profile import Quirks
+
+__all__ = ["OptionWriter"]
+
+# Facts about OpenAI's models, by name; an unknown name (an Azure deployment's, a later model's) is refused nothing.
+_O_SERIES = re.compile(r"o\d(?:-|$)")
+_GPT5 = re.compile(r"gpt-5(?!.*chat)")
+_NO_REASONING = re.compile(r"gpt-3|gpt-4|chatgpt-")
+_CHOICES = frozenset({"auto", "none", "required"})
+_NO_OPTIONS = ChatOptions()
+
+
+def _refused(model: str) -> frozenset[str]:
+    if _O_SERIES.match(model):
+        return frozenset({"temperature", "top_p", "stop", "parallel_tool_calls"})
+    if _GPT5.match(model):
+        return frozenset({"temperature", "top_p", "stop"})
+    return frozenset({"reasoning_effort"}) if _NO_REASONING.match(model) else frozenset()
+
+
+class OptionWriter:
+    """Writes the options of requests to one model."""
+
+    __slots__ = ("_fields", "_kind", "_quirks", "_refused", "_refused_without_reasoning")
+
+    def __init__(self, kind: str, model: str, quirks: Quirks) -> None:
+        known = _refused(model) if quirks.openai_models else frozenset()
+        self._kind = kind
+        self._quirks = quirks
+        self._refused = quirks.unsupported | known
+        # With effort `none` these models sample like any other.
+        self._refused_without_reasoning = self._refused - {"temperature", "top_p"}
+        self._fields = (
+            ("temperature", "temperature"),
+            ("top_p", "top_p"),
+            ("max_output_tokens", quirks.max_tokens_field),
+            ("stop", "stop"),
+            ("seed", quirks.seed_field),
+            ("parallel_tool_calls", "parallel_tool_calls"),
+        )
+
+    def write(self, request: ChatRequest, body: dict[str, Any], warnings: list[CallWarning]) -> None:
+        """Add everything but the messages to `body`; the caller's own provider options come last, as they are.
+
+        Raises:
+            UnsupportedFeature: tools or an output schema where the vendor has none.
+        """
+        options = request.options
+        if request.tools:
+            self._tools(request.tools, body)
+        if request.output is not None:
+            self._output(request.output, body)
+        if options is _NO_OPTIONS:
+            return
+        self._settings(options, body, warnings, tools=bool(request.tools))
+        if options.provider_options is not None and self._kind in options.provider_options:
+            body.update(options.provider_options[self._kind])
+
+    def _settings(
+        self, options: ChatOptions, body: dict[str, Any], warnings: list[CallWarning], *, tools: bool
+    ) -> None:
+        refused = self._refused_without_reasoning if options.reasoning_effort == "none" else self._refused
+        for name, field in self._fields:
+            value = getattr(options, name)
+            if value is None or (name == "parallel_tool_calls" and not tools):
+                continue
+            # 1 is what reasoning models sample with anyway, and the one value they accept.
+            if name in refused and not (name in {"temperature", "top_p"} and value == 1):
+                warnings.append(_left_out(name, self._kind))
+            else:
+                body[field] = value
+        if options.reasoning_effort is not None:
+            self._effort(options.reasoning_effort, body, warnings)
+        if options.tool_choice is not None and tools:
+            body["tool_choice"] = _choice(options.tool_choice)
+
+    def _effort(self, effort: str, body: dict[str, Any], warnings: list[CallWarning]) -> None:
+        if "reasoning_effort" in self._refused:
+            # No reasoning is what a model without it does anyway.
+            if effort != "none":
+                warnings.append(_left_out("reasoning_effort", self._kind))
+        elif self._quirks.effort_form == "object":
+            body["reasoning"] = {"effort": effort}
+        elif self._quirks.effort_form == "thinking":
+            body["thinking"] = {"type": "disabled" if effort == "none" else "enabled"}
+            if effort != "none":
+                body["reasoning_effort"] = effort
+        else:
+            body["reasoning_effort"] = effort
+
+    def _tools(self, tools: Sequence[Tool], body: dict[str, Any]) -> None:
+        if not self._quirks.tools:
+            raise UnsupportedFeature(f"{self._kind} has no tools")
+        body["tools"] = [_tool(tool) for tool in tools]
+
+    def _output(self, output: OutputSchema, body: dict[str, Any]) -> None:
+        if not self._quirks.json_schema:
+            raise UnsupportedFeature(f"{self._kind} has no output schemas")
+        schema = {"name": output.name, "schema": output.schema, "strict": output.strict}
+        body["response_format"] = {"type": "json_schema", "json_schema": schema}
+
+
+def _left_out(name: str, kind: str) -> CallWarning:
+    return CallWarning("unsupported", name, f"left out: this model of {kind} does not take it")
+
+
+def _tool(tool: Tool) -> dict[str, Any]:
+    function: dict[str, Any] = {"name": tool.name, "parameters": tool.parameters}
+    if tool.description:
+        function["description"] = tool.description
+    if tool.strict is not None:
+        function["strict"] = tool.strict
+    return {"type": "function", "function": function}
+
+
+def _choice(choice: str) -> Any:
+    return choice if choice in _CHOICES else {"type": "function", "function": {"name": choice}}

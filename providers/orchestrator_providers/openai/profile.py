@@ -1,0 +1,85 @@
+"""What the OpenAI chat wire needs to know about a vendor, as data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from orchestrator.spec.provider import Profile
+from orchestrator_providers.openai.errors import ERRORS
+from orchestrator_providers.shared.classify import ErrorKind, ErrorTable
+
+__all__ = ["IMAGES", "JSON_HEADERS", "PROFILE", "DocumentPart", "EffortForm", "Quirks"]
+
+DocumentPart = Literal["file", "file_or_url", "document_url"]
+"""How a PDF is written: `file` with its bytes, `file` with bytes or a URL in the same place, or Mistral's own part."""
+
+EffortForm = Literal["field", "object", "thinking"]
+"""`reasoning_effort`, `reasoning: {effort}`, or `thinking: {type}` beside `reasoning_effort`."""
+
+IMAGES = frozenset({"image/*"})
+JSON_HEADERS: Mapping[str, str] = {"content-type": "application/json"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quirks:
+    """Where a vendor differs from the shape that most of them share.
+
+    Attributes:
+        default_path: appended to a `base_url` that has no path, as people write it for local servers.
+        chat_path, embed_path, rerank_path: below the base URL.
+        max_tokens_field, seed_field, dimensions_field, top_n_field: the vendor's names for these options.
+        effort_form: how reasoning effort is asked for.
+        unsupported: options (by our names) that the vendor refuses; left out with a warning.
+        json_schema, tools: False where the vendor has no such feature.
+        documents: how a PDF is written.
+        openai_models: the model names are OpenAI's, so what those models refuse is known.
+        returns_reasoning: what the vendor wants back of earlier reasoning: its text in the messages that call tools,
+            its details in any message, or nothing.
+        stream_usage: `stream_options` is understood; elsewhere usage comes by itself or not at all.
+        finish_optional: a missing or empty finish reason is accepted, in a stream only together with `[DONE]`.
+        output_excludes_reasoning: completion tokens leave out reasoning tokens, for replies without a total to tell.
+        base64_embeddings: vectors are asked for as base64 float32, a quarter of the bytes of JSON numbers.
+        int8_embeddings: base64 vectors hold signed bytes, not float32.
+        input_types: values of `input_type` by our names; empty where the vendor does not know the option.
+        errors, statuses: what vendor codes and HTTP statuses mean here.
+    """
+
+    default_path: str = ""
+    chat_path: str = "/chat/completions"
+    embed_path: str = "/embeddings"
+    rerank_path: str = "/rerank"
+    max_tokens_field: str = "max_tokens"
+    seed_field: str = "seed"
+    dimensions_field: str = "dimensions"
+    top_n_field: str = "top_n"
+    effort_form: EffortForm = "field"
+    unsupported: frozenset[str] = frozenset()
+    json_schema: bool = True
+    tools: bool = True
+    documents: DocumentPart = "file"
+    openai_models: bool = False
+    returns_reasoning: Literal["text", "details"] | None = None
+    stream_usage: bool = True
+    finish_optional: bool = False
+    output_excludes_reasoning: bool = False
+    base64_embeddings: bool = False
+    int8_embeddings: bool = False
+    input_types: Mapping[str, str] = field(default_factory=dict)
+    errors: ErrorTable = field(default_factory=lambda: ERRORS)
+    statuses: Mapping[int, ErrorKind] = field(default_factory=dict)
+
+
+PROFILE = Profile(
+    kind="openai",
+    tasks=frozenset({"chat", "embed"}),
+    base_url="https://api.openai.com/v1",
+    api_key_env=("OPENAI_API_KEY",),
+    headers=JSON_HEADERS,
+    hosts=("api.openai.com",),
+    prices="openai",
+    otel_name="openai",
+    media=IMAGES | {"audio/wav", "audio/mpeg", "audio/mp3", "application/pdf"},
+    quirks=Quirks(max_tokens_field="max_completion_tokens", openai_models=True, base64_embeddings=True),
+)

@@ -1,0 +1,254 @@
+"""Streamed chat answers: chunks in, events out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import orjson
+
+from orchestrator.errors import MalformedReply, OrchestratorError
+from orchestrator.spec.provider import Decoded, Failure, Frame
+from orchestrator.types.chat import FinishReason, Media, ToolCall
+from orchestrator.types.stream import (
+    Finish,
+    MediaBlock,
+    ReasoningDelta,
+    ReasoningEnd,
+    ReasoningStart,
+    ResponseMetadata,
+    TextDelta,
+    TextEnd,
+    TextStart,
+    ToolCallDelta,
+    ToolCallEnd,
+    ToolCallStart,
+)
+from orchestrator.types.usage import Usage
+from orchestrator_providers.openai import mappings
+from orchestrator_providers.openai.calls import PendingCall, pending_call
+from orchestrator_providers.openai.errors import embedded_error
+from orchestrator_providers.openai.profile import Quirks
+from orchestrator_providers.openai.usage import read_usage
+from orchestrator_providers.shared.reading import mapping
+
+__all__ = ["OpenAIStream"]
+
+_DONE = b"[DONE]"
+_TEXT = "text"
+_REASONING = "reasoning"
+
+
+class OpenAIStream:
+    """Decodes one stream. Text and reasoning are one block each, open until the end, as in a whole reply."""
+
+    __slots__ = (
+        "_calls",
+        "_details",
+        "_extras",
+        "_failed",
+        "_identity",
+        "_images",
+        "_kind",
+        "_open",
+        "_quirks",
+        "_reason",
+        "_reasoning",
+        "_reasoning_field",
+        "_refused",
+        "_text",
+        "_waiting",
+        "closing",
+        "done",
+        "usage",
+    )
+
+    def __init__(self, kind: str, quirks: Quirks) -> None:
+        self.usage: Usage | None = None
+        self.closing = False
+        self.done = False
+        self._kind = kind
+        self._quirks = quirks
+        self._failed = False
+        self._identity = ResponseMetadata()
+        self._waiting: set[int] | None = None  # choices without a finish reason so far; None before the first choice
+        self._reason: str | None = None
+        self._text = self._reasoning = self._refused = False
+        self._reasoning_field = ""
+        self._details: list[dict[str, Any]] = []
+        self._calls: list[PendingCall] = []
+        self._images = 0
+        self._extras: dict[str, Any] = {}
+
+    def feed(self, frames: Sequence[Frame]) -> Decoded:
+        """See `StreamDecoder.feed`."""
+        out: Decoded = []
+        for event, data in frames:
+            if self.done or self._failed:
+                break
+            try:
+                chunk = orjson.loads(data)
+                text = _plain_text(chunk) if self._text and not event else None
+                if text is None:
+                    self._chunk(event, data, chunk, out)
+                else:
+                    out.append(TextDelta(_TEXT, text))
+            except orjson.JSONDecodeError:
+                self._not_json(data, out)
+            except OrchestratorError as error:
+                self._fail(error, out)
+            except (AttributeError, IndexError, KeyError, TypeError, ValueError):
+                self._fail(MalformedReply("an event of the stream has an unexpected shape"), out)
+        return out
+
+    def end(self) -> Decoded:
+        """See `StreamDecoder.end`."""
+        out: Decoded = []
+        if not (self.done or self._failed):
+            self._terminate(out, at_mark=False)
+        return out
+
+    def _not_json(self, data: bytes, out: Decoded) -> None:
+        text = data.strip()
+        if text == _DONE:
+            self._terminate(out, at_mark=True)
+        elif text:
+            self._fail(MalformedReply("an event of the stream is not JSON"), out)
+
+    def _terminate(self, out: Decoded, *, at_mark: bool) -> None:
+        complete = self.closing or (at_mark and self._waiting is not None and self._quirks.finish_optional)
+        if not complete:
+            self._fail(MalformedReply("the stream ended without its terminal signal", maybe_billed=True), out)
+            return
+        try:
+            self._finish(out)
+        except OrchestratorError as error:
+            self._fail(error, out)
+
+    def _fail(self, error: OrchestratorError, out: Decoded) -> None:
+        self._failed = True
+        out.append(Failure(error))
+
+    def _chunk(self, event: str, data: bytes, chunk: Any, out: Decoded) -> None:
+        """A chunk of any content. The common one, text alone, took the short way."""
+        if event == "error" or chunk.get("error") or chunk.get("object") == "error":
+            raise embedded_error(data, {}, self._quirks)
+        self._identify(chunk, out)
+        usage = read_usage(chunk, self._quirks)
+        if usage is not None:
+            self.usage = usage
+        for choice in chunk.get("choices") or ():
+            self._choice(choice, out)
+        self.closing = self._reason is not None and not self._waiting
+        self._note(chunk)
+
+    def _identify(self, chunk: Mapping[str, Any], out: Decoded) -> None:
+        known = self._identity
+        if known.response_id and known.model:
+            return
+        found = ResponseMetadata(
+            response_id=known.response_id or chunk.get("id") or None, model=known.model or chunk.get("model") or None
+        )
+        if found != known:
+            self._identity = found
+            out.append(found)
+
+    def _note(self, source: Mapping[str, Any]) -> None:
+        found = mappings.extras(self._kind, (self._extras, source))
+        if found is not None:
+            self._extras = found[self._kind]
+
+    def _choice(self, choice: Mapping[str, Any], out: Decoded) -> None:
+        index = choice.get("index") or 0
+        waiting = self._waiting = self._waiting if self._waiting is not None else set()
+        reason = choice.get("finish_reason") or None
+        if reason is None:
+            waiting.add(index)
+        else:
+            waiting.discard(index)
+        if index != 0:
+            return
+        if choice.get("error"):
+            raise embedded_error(orjson.dumps({"error": choice["error"]}), {}, self._quirks)
+        self._delta(mapping(choice.get("delta")), out)
+        if reason is not None:
+            self._reason = reason
+            mappings.finish(reason, calls=False, refused=False)
+
+    def _delta(self, delta: Mapping[str, Any], out: Decoded) -> None:
+        text, thought = mappings.split(delta.get("content"))
+        shown, name = mappings.reasoning_text(delta)
+        self._reasoning_field = self._reasoning_field or name
+        self._add_reasoning(thought or shown, delta.get("reasoning_details"), out)
+        refusal = delta.get("refusal")
+        self._refused = self._refused or bool(refusal)
+        self._add_text(text or refusal or "", out)
+        for part in delta.get("images") or ():
+            self._add_image(mappings.image(part), out)
+        for call in delta.get("tool_calls") or ():
+            self._add_call(call, out)
+        if delta.get("function_call"):
+            self._add_call({"index": 0, "function": delta["function_call"]}, out)
+        if delta.get("annotations"):
+            self._note({"annotations": delta["annotations"]})
+
+    def _add_text(self, text: str, out: Decoded) -> None:
+        if not text:
+            return
+        if not self._text:
+            self._text = True
+            out.append(TextStart(_TEXT))
+        out.append(TextDelta(_TEXT, text))
+
+    def _add_reasoning(self, text: str, details: Any, out: Decoded) -> None:
+        keeps = bool(details) and self._quirks.returns_reasoning == "details"
+        if keeps:
+            mappings.merge_details(self._details, details)
+        if (text or keeps) and not self._reasoning:
+            self._reasoning = True
+            out.append(ReasoningStart(_REASONING))
+        if text:
+            out.append(ReasoningDelta(_REASONING, text))
+
+    def _add_image(self, media: Media | None, out: Decoded) -> None:
+        if media is not None:
+            out.append(MediaBlock(f"image_{self._images}", media))
+            self._images += 1
+
+    def _add_call(self, raw: Mapping[str, Any], out: Decoded) -> None:
+        call = pending_call(self._calls, raw)
+        piece = call.add(raw)
+        if call.name and not call.started:
+            call.started = True
+            out.append(ToolCallStart(call.block, call.name))
+        if piece and call.started:
+            out.append(ToolCallDelta(call.block, piece))
+
+    def _finish(self, out: Decoded) -> None:
+        calls = [call for call in self._calls if not call.empty]
+        built: list[ToolCall] = [call.build(n, self._kind) for n, call in enumerate(calls)]
+        reason: FinishReason = mappings.finish(self._reason, calls=bool(calls), refused=self._refused)
+        if self._reasoning:
+            marks = mappings.reasoning_marks(self._kind, self._quirks, self._reasoning_field, self._details)
+            out.append(ReasoningEnd(_REASONING, marks))
+        if self._text:
+            out.append(TextEnd(_TEXT))
+        out.extend([ToolCallEnd(call.block, tool_call) for call, tool_call in zip(calls, built, strict=True)])
+        extras = {self._kind: self._extras} if self._extras else None
+        out.append(Finish(reason=reason, usage=self.usage, provider_metadata=extras))
+        self.done = True
+
+
+def _plain_text(chunk: Any) -> str | None:
+    """The text of a chunk that carries nothing else, as nearly all do; None sends it the long way round."""
+    choices = chunk.get("choices")
+    if not choices or len(choices) != 1 or chunk.get("usage") is not None or chunk.get("error"):
+        return None
+    choice = choices[0]
+    delta = choice.get("delta")
+    if not delta or choice.get("finish_reason") or choice.get("index"):
+        return None
+    if len(delta) > 1 and (len(delta) > 2 or "role" not in delta):
+        return None
+    text = delta.get("content")
+    return text if type(text) is str and text else None

@@ -1,0 +1,63 @@
+"""From the vendors' token counts to ours."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from orchestrator.types.usage import Usage
+from orchestrator_providers.openai.profile import Quirks
+from orchestrator_providers.shared.reading import integer, mapping
+
+__all__ = ["read_usage"]
+
+
+def read_usage(body: Mapping[str, Any], quirks: Quirks) -> Usage | None:
+    """Usage of a reply or of a stream's chunk, wherever the vendor puts it; None where it says nothing."""
+    raw = body.get("usage") or mapping(body.get("x_groq")).get("usage")
+    return _usage(raw, quirks) if isinstance(raw, dict) else None
+
+
+def _usage(raw: Mapping[str, Any], quirks: Quirks) -> Usage:
+    prompt = mapping(raw.get("prompt_tokens_details"))
+    completion = mapping(raw.get("completion_tokens_details"))
+    total = integer(raw.get("total_tokens"))
+    output = integer(raw.get("completion_tokens"))
+    given = integer(raw.get("prompt_tokens"))
+    reasoning = _first(completion.get("reasoning_tokens"), raw.get("reasoning_tokens"))
+    return Usage(
+        # Embedding vendors that count nothing else send the total alone.
+        input_tokens=total if given is None and output is None else given,
+        output_tokens=_output(given, output, reasoning, total, quirks),
+        cache_read_tokens=_first(
+            prompt.get("cached_tokens"),
+            raw.get("prompt_cache_hit_tokens"),
+            raw.get("cached_tokens"),
+            raw.get("num_cached_tokens"),
+        ),
+        cache_write_tokens=integer(prompt.get("cache_write_tokens")),
+        reasoning_tokens=reasoning,
+        input_audio_tokens=integer(prompt.get("audio_tokens")),
+        input_image_tokens=integer(prompt.get("image_tokens")),
+        output_audio_tokens=integer(completion.get("audio_tokens")),
+        raw=raw,
+    )
+
+
+def _output(
+    given: int | None, output: int | None, reasoning: int | None, total: int | None, quirks: Quirks
+) -> int | None:
+    """Output with reasoning inside. Where a total is given it tells whether the vendor counts reasoning on top."""
+    if output is None or not reasoning:
+        return output
+    if given is None or total is None:
+        return output + reasoning if quirks.output_excludes_reasoning else output
+    return output + reasoning if total == given + output + reasoning else output
+
+
+def _first(*values: Any) -> int | None:
+    for value in values:
+        number = integer(value)
+        if number is not None:
+            return number
+    return None
