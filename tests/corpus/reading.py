@@ -14,6 +14,7 @@ import pytest
 
 from orchestrator.spec.provider import Frame
 from orchestrator.spec.transport import HttpReply
+from orchestrator.transport.sse import SseParser
 
 __all__ = ["Exchange", "cases", "exchanges", "frames"]
 
@@ -80,11 +81,5 @@ def cases(*dialects: str, outcome: str | None = None) -> list[Any]:
 
 def frames(body: bytes) -> list[Frame]:
     """Cut a whole SSE body into frames, an unfinished last one included."""
-    found: list[Frame] = []
-    for block in body.replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n\n"):
-        fields = [line.partition(b":") for line in block.split(b"\n")]
-        data = [value.removeprefix(b" ") for name, _, value in fields if name == b"data"]
-        event = [value.strip().decode() for name, _, value in fields if name == b"event"]
-        if data:
-            found.append((event[-1] if event else "", b"\n".join(data)))
-    return found
+    parser = SseParser()
+    return [*parser.feed(body), *parser.end()]

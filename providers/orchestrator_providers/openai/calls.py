@@ -49,7 +49,10 @@ class PendingCall:
             raise MalformedReply("a tool call has no name")
         # Gemini's thought signatures arrive here and must go back with the call.
         metadata = {kind: {"extra_content": self.extra}} if self.extra else None
-        return tool_call(self.id or f"call_{number}", self.name, "".join(self.pieces), provider_metadata=metadata)
+        text = "".join(self.pieces)
+        # Llama models write `null` for a tool without parameters.
+        arguments = "" if text.strip() == "null" else text
+        return tool_call(self.id or f"call_{number}", self.name, arguments, provider_metadata=metadata)
 
 
 def pending_call(calls: list[PendingCall], raw: Mapping[str, Any]) -> PendingCall:

@@ -45,6 +45,7 @@ class OpenAIStream:
     __slots__ = (
         "_calls",
         "_details",
+        "_ended",
         "_extras",
         "_failed",
         "_identity",
@@ -57,7 +58,6 @@ class OpenAIStream:
         "_reasoning_field",
         "_refused",
         "_text",
-        "_waiting",
         "closing",
         "done",
         "usage",
@@ -71,7 +71,7 @@ class OpenAIStream:
         self._quirks = quirks
         self._failed = False
         self._identity = ResponseMetadata()
-        self._waiting: set[int] | None = None  # choices without a finish reason so far; None before the first choice
+        self._ended: dict[int, bool] = {}  # by choice: its finish reason has come
         self._reason: str | None = None
         self._text = self._reasoning = self._refused = False
         self._reasoning_field = ""
@@ -116,7 +116,7 @@ class OpenAIStream:
             self._fail(MalformedReply("an event of the stream is not JSON"), out)
 
     def _terminate(self, out: Decoded, *, at_mark: bool) -> None:
-        complete = self.closing or (at_mark and self._waiting is not None and self._quirks.finish_optional)
+        complete = self.closing or (at_mark and 0 in self._ended and self._quirks.finish_optional)
         if not complete:
             self._fail(MalformedReply("the stream ended without its terminal signal", maybe_billed=True), out)
             return
@@ -139,7 +139,7 @@ class OpenAIStream:
             self.usage = usage
         for choice in chunk.get("choices") or ():
             self._choice(choice, out)
-        self.closing = self._reason is not None and not self._waiting
+        self.closing = self._reason is not None and all(self._ended.values())
         self._note(chunk)
 
     def _identify(self, chunk: Mapping[str, Any], out: Decoded) -> None:
@@ -160,12 +160,9 @@ class OpenAIStream:
 
     def _choice(self, choice: Mapping[str, Any], out: Decoded) -> None:
         index = choice.get("index") or 0
-        waiting = self._waiting = self._waiting if self._waiting is not None else set()
         reason = choice.get("finish_reason") or None
-        if reason is None:
-            waiting.add(index)
-        else:
-            waiting.discard(index)
+        # A vendor's usage chunk may repeat the choice without its reason: once ended, always ended.
+        self._ended[index] = self._ended.get(index, False) or reason is not None
         if index != 0:
             return
         if choice.get("error"):
