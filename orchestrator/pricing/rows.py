@@ -8,7 +8,7 @@ from typing import Any
 
 from orchestrator.pricing.charging import charge, total
 from orchestrator.pricing.periods import Period, parse_periods, price_set_at
-from orchestrator.pricing.rates import UNIT_BUCKETS, Rates, Unpriced
+from orchestrator.pricing.rates import UNIT_BUCKETS, PriceSet, Rates, Unpriced
 from orchestrator.pricing.terms import NOTABLE, variant
 from orchestrator.types.usage import Cost, Usage
 
@@ -67,21 +67,24 @@ class PriceRow:
         tier = variant(terms) if terms else None
         if tier is not None:
             return self._variant_rates(tier, usage, at)
-        return self._flat or self._standard_rates(usage, at)
+        return self._flat or self._standard(at).rates(usage.input_tokens)
 
-    def _standard_rates(self, usage: Usage, at: datetime) -> Rates:
+    def _standard(self, at: datetime) -> PriceSet:
         prices = price_set_at(self._periods, at)
         if prices is None:
             raise Unpriced("no price was in force at that time")
-        return prices.rates(usage.input_tokens)
+        return prices
 
     def _variant_rates(self, tier: str, usage: Usage, at: datetime) -> Rates:
         """The tier's own token prices, never topped up from the standard ones; fees per unit are the same in all."""
         prices = price_set_at(self._variants.get(tier, ()), at)
         if prices is None:
             raise Unpriced(f"no price for service tier {tier[:40]}")
-        standard = self._standard_rates(usage, at)
-        units = {bucket: standard[bucket] for bucket in UNIT_BUCKETS if bucket in standard}
+        standard = self._standard(at)
+        long_prompt = standard.rates(usage.input_tokens) is not standard.base
+        if long_prompt and not prices.steps:
+            raise Unpriced(f"no price for service tier {tier[:40]} at that prompt size")
+        units = {bucket: standard.base[bucket] for bucket in UNIT_BUCKETS if bucket in standard.base}
         return {**units, **prices.rates(usage.input_tokens)}
 
 

@@ -92,7 +92,7 @@ def _row(vendor: str, model: Any) -> Row:
     embeds = "embed" in model.id.lower()
     periods = [[_when(constraint), _prices(prices, embeds=embeds)] for constraint, prices in _periods(model)]
     row: Row = periods[0][1] if len(periods) == 1 and periods[0][0] is None else {"periods": periods}
-    variants = _variants(model)
+    variants = _variants(model, embeds=embeds)
     if variants:
         row["variants"] = variants
     ids = [value for test, value in _rules(model.match) if test == "equals" and value != model.id.lower()]
@@ -131,11 +131,11 @@ def _when(constraint: Any) -> str | None:
     return f"{constraint.start_time:%H:%M}-{constraint.end_time:%H:%M}"
 
 
-def _variants(model: Any) -> dict[str, list[Any]]:
+def _variants(model: Any, *, embeds: bool) -> dict[str, list[Any]]:
     found: dict[str, list[Any]] = {}
     for variant in model.price_variants or ():
         name = _variant_name(variant.when)
-        prices = _prices(variant.prices, embeds=False)
+        prices = _prices(variant.prices, embeds=embeds)
         if name and "input" in prices:
             # The package takes the first variant that holds, the book the last.
             found.setdefault(name, []).insert(0, [_when(variant.constraint), prices])
