@@ -1,0 +1,134 @@
+"""Writes a history as Cohere's v2 chat takes it."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import orjson
+
+from orchestrator.errors import UnsupportedFeature
+from orchestrator.types.call import CallWarning
+from orchestrator.types.chat import Media, Message, Metadata, Part, Reasoning, Text, ToolCall, ToolResult
+from orchestrator_providers.cohere.profile import KIND
+
+__all__ = ["History", "write_history"]
+
+_Fields = dict[str, Any]
+
+
+class History:
+    """Messages written down.
+
+    Attributes:
+        messages: as they are sent.
+        warnings: at most one, about marks of other vendors that were left out.
+    """
+
+    __slots__ = ("_stripped", "messages")
+
+    def __init__(self) -> None:
+        self.messages: list[_Fields] = []
+        self._stripped = False
+
+    @property
+    def warnings(self) -> list[CallWarning]:
+        """At most one."""
+        if not self._stripped:
+            return []
+        return [CallWarning("stripped", "messages", "marks of another provider in the history were left out")]
+
+    def add(self, message: Message) -> None:
+        """Write one message down; each tool result becomes a message of its own."""
+        self._marks(message.provider_metadata)
+        results = [part for part in message.parts if isinstance(part, ToolResult)]
+        self.messages += [self._result(part) for part in results]
+        rest = [part for part in message.parts if not isinstance(part, ToolResult)]
+        if message.role == "assistant":
+            self._assistant(rest)
+        elif rest:
+            self.messages.append({"role": message.role, "content": self._content(rest)})
+
+    def _assistant(self, parts: Sequence[Part]) -> None:
+        written: _Fields = {"role": "assistant"}
+        for part in parts:
+            if isinstance(part, ToolCall):
+                self._marks(part.provider_metadata)
+                written.setdefault("tool_calls", []).append(_call(part))
+            elif isinstance(part, Reasoning):
+                written |= self._reasoning(part, written)
+        content = self._content([part for part in parts if not isinstance(part, ToolCall)])
+        if content:
+            written["content"] = content
+        if len(written) > 1:
+            self.messages.append(written)
+
+    def _reasoning(self, part: Reasoning, written: Mapping[str, Any]) -> _Fields:
+        plan = (self._marks(part.provider_metadata) or {}).get("tool_plan")
+        return {"tool_plan": written.get("tool_plan", "") + plan} if plan else {}
+
+    def _content(self, parts: Sequence[Part]) -> str | list[_Fields]:
+        blocks = [block for part in parts if (block := self._block(part)) is not None]
+        if len(blocks) == 1 and blocks[0].keys() == {"type", "text"}:
+            text: str = blocks[0]["text"]
+            return text
+        return blocks
+
+    def _block(self, part: Part) -> _Fields | None:
+        if isinstance(part, Text):
+            marks = self._marks(part.provider_metadata)
+            return {"type": "text", "text": part.text, **(marks or {})} if part.text else None
+        if isinstance(part, Reasoning):
+            block = (self._marks(part.provider_metadata) or {}).get("block")
+            return dict(block) if block else {"type": "thinking", "thinking": part.text} if part.text else None
+        if isinstance(part, Media):
+            return {
+                "type": "image_url",
+                "image_url": {"url": _image_url(part), **(self._marks(part.provider_metadata) or {})},
+            }
+        raise UnsupportedFeature(f"a {type(part).__name__} cannot stand in this message on this wire")
+
+    def _result(self, part: ToolResult) -> _Fields:
+        self._marks(part.provider_metadata)
+        content: str | list[_Fields]
+        if isinstance(part.content, str):
+            content = part.content
+        elif any(isinstance(inner, Media) for inner in part.content):
+            raise UnsupportedFeature("a tool result can hold only text on this wire")
+        else:
+            content = [{"type": "text", "text": inner.text} for inner in part.content if isinstance(inner, Text)]
+        return {"role": "tool", "tool_call_id": part.id, "content": content}
+
+    def _marks(self, metadata: Metadata | None) -> Mapping[str, Any] | None:
+        if not metadata:
+            return None
+        marks = metadata.get(KIND)
+        self._stripped |= marks is None
+        return marks
+
+
+def write_history(messages: Sequence[Message]) -> History:
+    """Write messages down.
+
+    Raises:
+        UnsupportedFeature: media other than images, or media in a tool result.
+    """
+    history = History()
+    for message in messages:
+        history.add(message)
+    return history
+
+
+def _call(part: ToolCall) -> _Fields:
+    text = part.invalid_arguments
+    arguments = orjson.dumps(part.arguments).decode() if text is None else text
+    return {"id": part.id, "type": "function", "function": {"name": part.name, "arguments": arguments}}
+
+
+def _image_url(part: Media) -> str:
+    if not part.media_type.startswith("image/") or part.file_id is not None:
+        raise UnsupportedFeature(f"media of type {part.media_type!r} cannot be sent to this provider in this form")
+    if part.url is not None:
+        return part.url
+    return f"data:{part.media_type};base64,{base64.b64encode(part.data or b'').decode()}"

@@ -1,0 +1,104 @@
+"""Reads chat replies: the one set of mappings behind whole answers and streams, v2 and v1."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from orchestrator.errors import MalformedReply
+from orchestrator.types.chat import (
+    ChatResult,
+    FinishReason,
+    Message,
+    Metadata,
+    Part,
+    Reasoning,
+    Text,
+    ToolCall,
+    UnifiedFinish,
+)
+from orchestrator_providers.cohere.errors import failed_generation
+from orchestrator_providers.cohere.profile import KIND
+from orchestrator_providers.cohere.usage import read_chat_usage
+from orchestrator_providers.shared.reading import tool_call
+
+__all__ = ["finish_reason", "read_block", "read_call", "read_chat", "reply_metadata", "tool_plan"]
+
+_FINISH: Mapping[str, UnifiedFinish] = {
+    "COMPLETE": "stop",
+    "ERROR_LIMIT": "length",
+    "ERROR_TOXIC": "content_filter",
+    "MAX_TOKENS": "length",
+    "STOP_SEQUENCE": "stop",
+    "TOOL_CALL": "tool_calls",
+}
+_FAILED = frozenset({"ERROR", "TIMEOUT"})
+
+
+def finish_reason(raw: Any, response_id: str | None) -> FinishReason:
+    """The reason in our words.
+
+    Raises:
+        MalformedReply: there is none.
+        ServerError: the reason is that the vendor failed.
+    """
+    if not isinstance(raw, str) or not raw:
+        raise MalformedReply("the reply has no finish reason")
+    if raw in _FAILED:
+        raise failed_generation(raw, response_id)
+    return FinishReason(_FINISH.get(raw, "other"), raw)
+
+
+def read_block(block: Mapping[str, Any]) -> Part:
+    """A content block. One without a part of its own keeps its place as an empty `Reasoning` that holds it whole."""
+    kind = block["type"]
+    if kind == "text":
+        return Text(block["text"])
+    if kind == "thinking":
+        return Reasoning(block["thinking"])
+    return Reasoning("", provider_metadata={KIND: {"block": dict(block)}})
+
+
+def tool_plan(text: str) -> Reasoning:
+    """What the model said about the calls to come: no part of the answer, and sent back with them."""
+    return Reasoning("", provider_metadata={KIND: {"tool_plan": text}})
+
+
+def read_call(call: Mapping[str, Any], number: int) -> ToolCall:
+    """A tool call of v2 (`function`), or of v1, whose calls have `parameters` and no id."""
+    function = call.get("function") or call
+    arguments = function.get("arguments", function.get("parameters"))
+    if arguments == "null":
+        arguments = ""  # what the vendor writes for a tool without parameters
+    return tool_call(call.get("id") or f"call_{number}", function["name"], arguments)
+
+
+def reply_metadata(citations: Iterable[Any]) -> Metadata | None:
+    """Citations as this vendor's metadata."""
+    found = list(citations)
+    return {KIND: {"citations": found}} if found else None
+
+
+def read_chat(body: Mapping[str, Any]) -> ChatResult:
+    """A whole answer of v2, or of v1, whose text stands at the top."""
+    message = body.get("message")
+    response_id = body.get("id") or body.get("response_id")
+    source = body if message is None else message
+    return ChatResult(
+        message=Message("assistant", tuple(_parts(source))),
+        finish_reason=finish_reason(body.get("finish_reason"), response_id),
+        usage=read_chat_usage(body.get("usage") or body.get("meta")),
+        response_id=response_id,
+        provider_metadata=reply_metadata(source.get("citations") or ()),
+    )
+
+
+def _parts(message: Mapping[str, Any]) -> Iterable[Part]:
+    if plan := message.get("tool_plan"):
+        yield tool_plan(plan)
+    content = message.get("content", message.get("text")) or ()
+    if isinstance(content, str):
+        yield Text(content)
+    else:
+        yield from [read_block(block) for block in content]
+    yield from [read_call(call, number) for number, call in enumerate(message.get("tool_calls") or ())]

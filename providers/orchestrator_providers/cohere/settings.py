@@ -1,0 +1,102 @@
+"""Writes options, tools and output schema as Cohere's v2 chat takes them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from orchestrator.types.call import CallWarning
+from orchestrator.types.chat import ChatOptions, ChatRequest, Tool
+from orchestrator_providers.cohere.profile import KIND, reasons
+
+__all__ = ["Settings"]
+
+_BUDGETS = {"minimal": 512, "low": 2048, "medium": 8192}
+_MAX_TEMPERATURE = 1.0
+_MAX_TOP_P = 0.99
+_MAX_STOPS = 5
+
+
+class Settings:
+    """Everything of a request's body but its messages.
+
+    Attributes:
+        body: fields as they are sent.
+        warnings: what was left out or changed.
+    """
+
+    __slots__ = ("_model", "body", "warnings")
+
+    def __init__(self, model: str, request: ChatRequest) -> None:
+        self._model = model
+        self.body: dict[str, Any] = {}
+        self.warnings: list[CallWarning] = []
+        options = request.options
+        self._write_plain(options)
+        if request.tools:
+            self._write_tools(request)
+        elif options.tool_choice not in (None, "auto", "none"):
+            self._warn("unsupported", "tool_choice", "there are no tools to choose from")
+        if request.output is not None:
+            self.body["response_format"] = {"type": "json_object", "json_schema": request.output.schema}
+        if options.reasoning_effort is not None:
+            self._write_reasoning(options.reasoning_effort)
+        if options.provider_options:
+            self.body.update(options.provider_options.get(KIND) or {})
+
+    def _warn(self, kind: Any, setting: str, message: str) -> None:
+        self.warnings.append(CallWarning(kind, setting, message))
+
+    def _write_plain(self, options: ChatOptions) -> None:
+        if options.max_output_tokens is not None:
+            self.body["max_tokens"] = options.max_output_tokens
+        if options.temperature is not None:
+            self.body["temperature"] = self._bounded("temperature", options.temperature, _MAX_TEMPERATURE)
+        if options.top_p is not None:
+            self.body["p"] = self._bounded("top_p", options.top_p, _MAX_TOP_P)
+        if options.stop:
+            if len(options.stop) > _MAX_STOPS:
+                self._warn("unsupported", "stop", f"the vendor takes {_MAX_STOPS}: the others were left out")
+            self.body["stop_sequences"] = options.stop[:_MAX_STOPS]
+        if options.seed is not None:
+            self.body["seed"] = options.seed
+
+    def _bounded(self, setting: str, value: float, most: float) -> float:
+        if value <= most:
+            return value
+        self._warn("compatibility", setting, f"lowered to {most}, the vendor's maximum")
+        return most
+
+    def _write_reasoning(self, effort: str) -> None:
+        if not reasons(self._model):
+            if effort != "none":
+                self._warn("unsupported", "reasoning_effort", "the model does not reason")
+        elif effort == "none":
+            self.body["thinking"] = {"type": "disabled"}
+        elif effort in _BUDGETS:
+            self.body["thinking"] = {"type": "enabled", "token_budget": _BUDGETS[effort]}
+        else:
+            self.body["thinking"] = {"type": "enabled"}
+
+    def _write_tools(self, request: ChatRequest) -> None:
+        choice, tools = request.options.tool_choice, request.tools
+        if choice not in (None, "auto", "none", "required"):
+            # The vendor cannot name a tool: one that is alone and required comes to the same.
+            tools = tuple([tool for tool in tools if tool.name == choice]) or tools
+            choice = "required"
+            self._warn("compatibility", "tool_choice", "sent with that tool alone, as required")
+        self.body["tools"] = [_write_tool(tool) for tool in tools]
+        if choice in ("required", "none"):
+            self.body["tool_choice"] = choice.upper()
+        if any(tool.strict for tool in tools):
+            self.body["strict_tools"] = True
+            if not all(tool.strict for tool in tools):
+                self._warn("compatibility", "tools.strict", "the vendor makes all tools strict, or none")
+        if request.options.parallel_tool_calls is False:
+            self._warn("unsupported", "parallel_tool_calls", "the vendor cannot be held to one call at a time")
+
+
+def _write_tool(tool: Tool) -> dict[str, Any]:
+    function: dict[str, Any] = {"name": tool.name, "parameters": tool.parameters}
+    if tool.description:
+        function["description"] = tool.description
+    return {"type": "function", "function": function}
