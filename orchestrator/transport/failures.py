@@ -11,7 +11,7 @@ import socket
 import ssl
 from collections.abc import Iterator
 
-from orchestrator.errors import CallTimeout, ConnectionFailed, MalformedReply
+from orchestrator.errors import CallTimeout, ConnectionFailed, MalformedReply, OrchestratorError
 
 __all__ = ["broken", "connect_timeout", "malformed", "not_connected"]
 
@@ -23,12 +23,12 @@ def connect_timeout(host: str, connect_s: float) -> CallTimeout:
 
 def not_connected(host: str, error: BaseException) -> ConnectionFailed:
     """Resolving, connecting or TLS failed: nothing was sent."""
-    roots = [cause for cause in _chain(error) if isinstance(cause, OSError)]
-    for root in roots:
+    roots = [cause for cause in _causes(error) if isinstance(cause, OSError)]
+    for root in reversed(roots):
         if isinstance(root, socket.gaierror):
             return ConnectionFailed(f"cannot resolve {host}: {root.strerror}")
         if isinstance(root, ssl.SSLError):
-            return ConnectionFailed(f"TLS with {host} failed: {getattr(root, 'verify_message', '') or root.reason}")
+            return ConnectionFailed(f"TLS with {host} failed: {getattr(root, 'verify_message', root.reason)}")
     numbers = [root.errno for root in roots if root.errno]
     reason = os.strerror(numbers[-1]) if numbers else "no address answers"
     return ConnectionFailed(f"cannot connect to {host}: {reason}")
@@ -44,7 +44,9 @@ def malformed(host: str) -> MalformedReply:
     return MalformedReply(f"what {host} answered is not HTTP, or its headers are too large", maybe_billed=True)
 
 
-def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    while error is not None:
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    # httpcore cuts its causes off and leaves contexts. An error of ours among those is of an earlier attempt, as this
+    # one is made while that one is handled.
+    while error is not None and not isinstance(error, OrchestratorError):
         yield error
         error = error.__cause__ or error.__context__

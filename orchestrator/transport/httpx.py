@@ -44,14 +44,14 @@ class HttpxTransport:
         """See `Transport.send`."""
         response = await self._exchange(request, endpoint)
         try:
-            return await self._stream(request.url, response, response.aiter_raw(), lambda: None).read_all()
+            return await self._stream(request.url, response, _raw(response), lambda: None).read_all()
         finally:
             await response.aclose()
 
     async def open(self, request: HttpRequest, endpoint: Endpoint) -> BodyStream:
         """See `Transport.open`."""
         response = await self._exchange(request, endpoint)
-        raw = response.aiter_raw()
+        raw = _raw(response)
         return self._stream(request.url, response, raw, partial(self._release, response, raw))
 
     async def close(self) -> None:
@@ -62,7 +62,7 @@ class HttpxTransport:
         if endpoint != Endpoint():
             raise ConfigError("proxy and ca_file have no effect on a client of your own: configure them there")
         client = self._factory()
-        client.cookies.jar.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        client.cookies.jar.set_policy(_KeepNoCookies())
         return client
 
     async def _exchange(self, request: HttpRequest, endpoint: Endpoint) -> Any:
@@ -123,6 +123,13 @@ class HttpxTransport:
         raise error
 
 
+class _KeepNoCookies(DefaultCookiePolicy):
+    """Sends the cookies that the user put into the client, and takes none from an answer."""
+
+    def set_ok(self, cookie: Any, request: Any) -> bool:
+        return False
+
+
 _check_url = lru_cache(maxsize=1024)(check_url)
 
 
@@ -133,3 +140,12 @@ async def _close(client: Any) -> None:
 async def _close_response(response: Any, raw: AsyncGenerator[bytes, None]) -> None:
     await raw.aclose()
     await response.aclose()
+
+
+def _raw(response: Any) -> AsyncGenerator[bytes, None]:
+    # The answer of a mock comes with its body read already.
+    return _once(response.content) if response.is_stream_consumed else response.aiter_raw()
+
+
+async def _once(body: bytes) -> AsyncGenerator[bytes, None]:
+    yield body

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 
 import pytest
@@ -46,14 +47,16 @@ BODIES = st.lists(PIECES, max_size=30).map(b"".join)
 
 
 def parse(*chunks: bytes) -> list[Frame]:
+    """All frames of these chunks."""
     parser = SseParser()
     frames = [frame for chunk in chunks for frame in parser.feed(chunk)]
     return frames + parser.end()
 
 
 def cut(body: bytes, places: list[int]) -> list[bytes]:
+    """The body in chunks."""
     edges = [0, *sorted(place % (len(body) + 1) for place in places), len(body)]
-    return [body[start:stop] for start, stop in zip(edges, edges[1:], strict=False)]
+    return [body[start:stop] for start, stop in itertools.pairwise(edges)]
 
 
 def reference(body: bytes) -> list[Frame]:
@@ -105,8 +108,8 @@ def test_bounds_do_not_depend_on_the_cutting(body: bytes, places: list[int]) -> 
         parser = SseParser(line_bytes=9, event_bytes=12)
         try:
             return [frame for chunk in chunks for frame in parser.feed(chunk)] + parser.end()
-        except MalformedReply as error:
-            return str(error).split(" of more")[0] and "refused"
+        except MalformedReply:
+            return "refused"
 
     assert outcome(cut(body, places)) == outcome([body])
 
@@ -150,12 +153,10 @@ def test_long_lines_are_refused(step: int) -> None:
     """A line beyond its bound is refused before it has arrived in whole."""
     parser = SseParser()
     body = b"data: " + b"x" * (2 * LINE_BYTES)
-    fed = 0
+    starts = iter(range(0, len(body), step))
     with pytest.raises(MalformedReply, match="line of more than 1048576 bytes") as caught:
-        for start in range(0, len(body), step):
-            fed = start
-            parser.feed(body[start : start + step])
-    assert fed <= LINE_BYTES
+        all(parser.feed(body[start : start + step]) == [] for start in starts)
+    assert next(starts) <= LINE_BYTES + 2 * step
     assert caught.value.maybe_billed
 
 
@@ -164,8 +165,7 @@ def test_large_events_are_refused() -> None:
     parser = SseParser()
     line = b"data: " + b"x" * 65530 + b"\n"
     with pytest.raises(MalformedReply, match="event of more than 4194304 bytes"):
-        for _ in range(EVENT_BYTES // 65530 + 2):
-            parser.feed(line)
+        all(parser.feed(line) == [] for _ in range(EVENT_BYTES // 65530 + 2))
 
 
 def test_lines_at_the_bound_are_taken() -> None:
