@@ -124,17 +124,28 @@ def _rebuild(cls: type[OrchestratorError], message: str, state: dict[str, Any]) 
 
 
 class ConfigError(OrchestratorError):
-    """The configuration is wrong: `file`, `line` (from 1) and `key` say where, as far as they are known."""
+    """The configuration is wrong: `file`, `line` (from 1) and `key` say where, as far as they are known.
+
+    `files` are all files that were read or sought: the mistake may be mended in any of them.
+    """
 
     default_scope: ClassVar[Scope] = "request"
 
     def __init__(
-        self, message: str, *, file: str | None = None, line: int | None = None, key: str | None = None, **kw: Any
+        self,
+        message: str,
+        *,
+        file: str | None = None,
+        line: int | None = None,
+        key: str | None = None,
+        files: tuple[str, ...] = (),
+        **kw: Any,
     ) -> None:
         super().__init__(message, **kw)
         self.file = file
         self.line = line
         self.key = key
+        self.files = files
 
     def __str__(self) -> str:
         place = ":".join(str(part) for part in (self.file, self.line) if part is not None)
@@ -226,13 +237,24 @@ class StreamInterrupted(OrchestratorError):
         text: the answer text that had arrived.
         usage: usage known so far (`orchestrator.types.Usage`), the vendor's or an estimate, or None.
         reply: the partial reply, without any half-arrived tool call (`orchestrator.types.ChatReply`), or None.
+        cause: what broke it: `CallTimeout`, `ConnectionFailed`, the vendor's own error.
     """
 
-    def __init__(self, message: str, *, text: str = "", usage: Any = None, reply: Any = None, **kw: Any) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        text: str = "",
+        usage: Any = None,
+        reply: Any = None,
+        cause: OrchestratorError | None = None,
+        **kw: Any,
+    ) -> None:
         super().__init__(message, **kw)
         self.text = text
         self.usage = usage
         self.reply = reply
+        self.cause = cause
 
 
 class AllDeploymentsFailed(OrchestratorError):

@@ -1,0 +1,138 @@
+"""What only shows when routes, deployments and providers are seen together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from orchestrator.config.providers import Definition
+from orchestrator.config.schema import DefaultsConfig, DeploymentConfig, RouteConfig
+from orchestrator.config.tree import KeyPath, Problems, nearest, shown
+from orchestrator.spec.provider import Profile
+from orchestrator.types.call import Task
+
+__all__ = ["PRICE_KEYS", "check_deployment", "check_price_keys", "check_route", "vector_space"]
+
+PRICE_KEYS = (
+    "input",
+    "output",
+    "cache_read",
+    "cache_write",
+    "cache_write_1h",
+    "reasoning",
+    "input_audio",
+    "output_audio",
+    "search_unit",
+    "request",
+)
+"""What a `price` may name: USD per million tokens, and per search unit or request for the last two."""
+
+_OPTIONS: Mapping[str, tuple[Task, ...]] = {
+    **dict.fromkeys(
+        ("temperature", "top_p", "max_output_tokens", "stop", "seed", "reasoning_effort", "parallel_tool_calls"),
+        ("chat",),
+    ),
+    "dimensions": ("embed",),
+    "input_type": ("embed",),
+    "top_n": ("rerank",),
+}
+
+
+def check_deployment(
+    deployment: DeploymentConfig, definition: Definition, tasks: frozenset[Task], profile: Profile, problems: Problems
+) -> None:
+    """Keys that can have no effect, given the tasks of the routes that use the deployment."""
+    if definition.one_line:
+        return
+    path = definition.path
+    _check_options(deployment.defaults, (*path, "defaults"), tasks, {profile.kind}, problems)
+    if deployment.dimensions and "embed" not in tasks:
+        problems.add((*path, "dimensions"), f"no effect: only {_listed(tasks)} routes use this deployment")
+    if deployment.dimensions and deployment.defaults.dimensions:
+        problems.add((*path, "defaults", "dimensions"), "given twice; `dimensions` of the deployment is enough")
+    if deployment.limits and deployment.limits.output_tpm and "chat" not in tasks:
+        problems.add((*path, "limits", "output_tpm"), f"no effect: {_listed(tasks)} has no output tokens")
+    if deployment.price is not None and deployment.priced_as:
+        problems.add((*path, "priced_as"), "no effect beside `price`; give one of them")
+
+
+def check_price_keys(raw: dict[str, Any], path: KeyPath, problems: Problems) -> None:
+    """Unknown names of prices, also of deployments that no route uses."""
+    if isinstance(price := raw.get("price"), dict):
+        if not price:
+            problems.add((*path, "price"), "no price is given")
+        for key in price:
+            if key not in PRICE_KEYS:
+                message = f"unknown key {shown(key)}{nearest(key, PRICE_KEYS, what='known here')}"
+                problems.add((*path, "price", key), message)
+
+
+def check_route(
+    route: RouteConfig,
+    path: KeyPath,
+    names: Mapping[str, KeyPath],
+    deployments: Mapping[str, tuple[DeploymentConfig, Profile]],
+    problems: Problems,
+) -> None:
+    """That every deployment has the route's task, that its options can apply, and that its vectors can be compared.
+
+    `names` are the route's deployments, each with the path at which the route names it; `deployments` all those
+    without mistakes.
+    """
+    reached = {name: deployments[name] for name in names if name in deployments}
+    for name, (_, profile) in reached.items():
+        if route.task not in profile.tasks:
+            has = ", ".join(sorted(profile.tasks))
+            problems.add(names[name], f"{shown(name)} cannot {route.task}: kind {profile.kind!r} has {has}")
+    kinds = {profile.kind for _, profile in reached.values()}
+    _check_options(route.defaults, (*path, "defaults"), frozenset({route.task}), kinds, problems)
+    if route.task == "embed":
+        _check_space(route, names, {name: deployment for name, (deployment, _) in reached.items()}, problems)
+
+
+def _check_options(
+    options: DefaultsConfig, path: KeyPath, tasks: frozenset[Task], kinds: set[str], problems: Problems
+) -> None:
+    for key, for_tasks in _OPTIONS.items():
+        if getattr(options, key) is not None and tasks.isdisjoint(for_tasks):
+            problems.add((*path, key), f"no effect on {_listed(tasks)}; it is an option of {_listed(for_tasks)}")
+    for kind in options.provider_options or ():
+        if kinds and kind not in kinds:
+            problems.add(
+                (*path, "provider_options", kind), f"no effect: the kinds reached from here are {_listed(kinds)}"
+            )
+
+
+def vector_space(deployment: DeploymentConfig, route: RouteConfig | None = None) -> tuple[str, int | None]:
+    """Model and dimensions (None: the model's own) of the vectors that this deployment gives on this route.
+
+    The model is what `priced_as: vendor/model` says, else `model` without the path, revision and tag that hosts add.
+    """
+    told = deployment.priced_as if deployment.priced_as and "/" in deployment.priced_as else deployment.model
+    model = told.rsplit("/", 1)[-1].split("@", 1)[0].removesuffix(":latest").lower()
+    on_route = route.defaults.dimensions if route else None
+    return model, on_route or deployment.dimensions or deployment.defaults.dimensions
+
+
+def _check_space(
+    route: RouteConfig, names: Mapping[str, KeyPath], reached: Mapping[str, DeploymentConfig], problems: Problems
+) -> None:
+    spaces = {name: vector_space(deployment, route) for name, deployment in reached.items()}
+    if len(set(spaces.values())) < 2:
+        return
+    (first, space), *others = spaces.items()
+    other = next(name for name, found in others if found != space)
+    problems.add(
+        names[other],
+        f"{shown(other)} ({_space(spaces[other])}) and {shown(first)} ({_space(space)}) give different vector spaces:"
+        " vectors of both in one index cannot be compared, and nobody would notice",
+    )
+
+
+def _space(space: tuple[str, int | None]) -> str:
+    model, dimensions = space
+    return f"{model}, {f'{dimensions} dimensions' if dimensions else 'its own dimensions'}"
+
+
+def _listed(names: Iterable[str]) -> str:
+    return " and ".join(sorted(names)) or "no"

@@ -1,0 +1,306 @@
+"""From a file or a mapping to a `Config`: every mistake found, with its place, before anything is used."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from orchestrator import registry
+from orchestrator.config import checks
+from orchestrator.config.crosschecks import check_deployment, check_price_keys, check_route
+from orchestrator.config.files import FileReader, content_hash, from_python, merged
+from orchestrator.config.fingerprint import config_hash
+from orchestrator.config.picks import Choice, read_pick, read_then
+from orchestrator.config.providers import Definition, Find, Kinds, one_line_provider, read_provider
+from orchestrator.config.references import MISSING, References
+from orchestrator.config.schema import Config, DeploymentConfig, ProviderConfig, RouteConfig, Settings
+from orchestrator.config.tree import KeyPath, Problem, Problems, Tree, dotted, nearest, shown
+from orchestrator.config.validating import validated
+from orchestrator.errors import ConfigError
+from orchestrator.spec.provider import Profile
+from orchestrator.types.call import Task
+
+__all__ = ["load_file", "load_mapping"]
+
+_SECTIONS = ("providers", "deployments", "routes")
+_TOP_KEYS = (*_SECTIONS, *Settings.model_fields, "extends")
+
+
+def load_file(
+    path: str | os.PathLike[str],
+    *,
+    find: Find = registry.find,
+    environ: Mapping[str, str] | None = None,
+    check_secrets: bool = True,
+) -> Config:
+    """Load and check a YAML file with the base it extends.
+
+    Args:
+        path: the file; relative paths in it are relative to the file that names them.
+        find: gives the provider kind of a name.
+        environ: the environment variables; `os.environ` by default.
+        check_secrets: also read every secret that a route reaches, to see that it is there.
+
+    Raises:
+        ConfigError: lists every mistake, each with file, line, key and the nearest known name. `files` are those that
+            were read or sought.
+    """
+    reader = FileReader()
+    source = Path(path)
+    try:
+        tree = reader.read(source)
+        loaded = _Loader(tree, find, environ, source.parent, check_secrets=check_secrets).load()
+    except ConfigError as error:
+        error.files = tuple(str(file) for file in reader.files)
+        raise
+    return loaded.with_origin(
+        source=source.absolute(), files=tuple(reader.files), content_hash=content_hash(reader.contents)
+    )
+
+
+def load_mapping(
+    mapping: Mapping[str, Any],
+    *,
+    find: Find = registry.find,
+    environ: Mapping[str, str] | None = None,
+    directory: str | os.PathLike[str] = ".",
+    check_secrets: bool = True,
+) -> Config:
+    """Check a mapping with the keys of the file. Relative paths in it are relative to `directory`.
+
+    Raises:
+        ConfigError: as `load_file`, without lines.
+    """
+    base = Path(directory)
+    reader = FileReader()
+    tree = from_python(mapping)
+    if isinstance(tree.value, dict) and "extends" in tree.value:
+        tree = merged(reader.read_base(tree.value.pop("extends"), base), tree)
+    loaded = _Loader(tree, find, environ, base, check_secrets=check_secrets).load()
+    return loaded.with_origin(files=tuple(reader.files), content_hash=content_hash(reader.contents))
+
+
+@dataclass(slots=True)
+class _Route:
+    """A route as far as it could be read: its model, and where it names each deployment."""
+
+    config: RouteConfig | None = None
+    names: dict[str, KeyPath] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class _Section:
+    """Definitions of one section, and the names that routes reach."""
+
+    defined: dict[str, Definition]
+    reached: set[str] = field(default_factory=set)
+
+
+class _Loader:
+    """One load. Each step notes its mistakes and goes on with what is left."""
+
+    def __init__(
+        self, tree: Tree, find: Find, environ: Mapping[str, str] | None, directory: Path, *, check_secrets: bool
+    ) -> None:
+        self._tree = tree
+        self._directory = directory
+        self._problems = Problems(tree)
+        self._kinds = Kinds(find)
+        environment = os.environ if environ is None else environ
+        self._deployment_section = _Section({})
+        self._provider_section = _Section({})
+        self._references = References(self._problems, environment, self._directory_of, check_secrets=check_secrets)
+
+    def load(self) -> Config:
+        if not isinstance(self._tree.value, dict):
+            self._problems.add((), f"expected a mapping with version and routes, found {shown(self._tree.value)}")
+            self._problems.raise_any()
+        settings = self._settings()
+        routes = {name: self._route(name, raw, settings) for name, raw in self._entries("routes").items()}
+        if not routes:
+            self._problems.add(("routes",), "no route is defined, so nothing can be called")
+        self._deployment_section = self._section("deployments")
+        self._provider_section = self._section("providers")
+        for route in routes.values():
+            for name, path in route.names.items():
+                self._reach(name, path)
+        deployments = self._deployments()
+        providers = self._providers()
+        self._cross_check(routes, deployments, providers)
+        self._problems.raise_any()
+        return self._config(settings, routes, deployments, providers)
+
+    def _directory_of(self, path: KeyPath) -> Path:
+        file = self._tree.place(path).file
+        return (Path(file).parent if file else self._directory).absolute()
+
+    def _settings(self) -> Settings:
+        raw = {key: value for key, value in self._tree.value.items() if key not in _SECTIONS}
+        data = self._resolved(raw, (), reached=True)
+        return validated(Settings, data, (), self._problems, known=_TOP_KEYS) or Settings(version=1)
+
+    def _resolved(self, raw: dict[str, Any], path: KeyPath, *, reached: bool) -> dict[str, Any]:
+        pairs = {key: self._references.resolve(value, (*path, key), reached=reached) for key, value in raw.items()}
+        return {key: value for key, value in pairs.items() if value is not MISSING}
+
+    def _entries(self, section: str) -> dict[str, Any]:
+        found = self._tree.value.get(section, {})
+        if not isinstance(found, dict):
+            self._problems.add((section,), f"expected a mapping of names, found {shown(found)}")
+            return {}
+        for name in found:
+            self._check_name(name, section)
+        return found
+
+    def _check_name(self, name: str, section: str) -> None:
+        try:
+            checks.name(name)
+            if "/" in name and section == "deployments":
+                raise ValueError("a deployment's name has no '/': that is the one-line form vendor/model")
+        except ValueError as error:
+            self._problems.add((section, name), str(error))
+
+    def _section(self, section: str) -> _Section:
+        return _Section({name: Definition(raw, (section, name)) for name, raw in self._entries(section).items()})
+
+    def _route(self, name: str, raw: Any, settings: Settings) -> _Route:
+        path: KeyPath = ("routes", name)
+        value = self._references.resolve(raw, path, reached=True)
+        if value is MISSING:
+            return _Route()
+        one_line = isinstance(value, str)
+        data = {"task": "chat", "pick": value} if one_line else value
+        if not isinstance(data, dict):
+            self._problems.add(path, f"expected a mapping or vendor/model, found {shown(value)}")
+            return _Route()
+        pick_path = path if one_line else (*path, "pick")
+        pick = read_pick(data["pick"], pick_path, self._problems) if "pick" in data else Choice()
+        then = read_then(data.get("then", []), (*path, "then"), pick, self._problems)
+        chosen = {"pick": pick.data(), "then": tuple(then.paths)} if "pick" in data else {}
+        inherited = settings.model_dump(include={"deadline", "unsupported"}, exclude_none=True)
+        config = validated(RouteConfig, inherited | data | chosen, path, self._problems)
+        return _Route(config, then.paths | pick.paths)
+
+    def _reach(self, name: str, path: KeyPath) -> None:
+        """Note that a route uses the deployment; make it, and its provider, if the name is a one-line form."""
+        defined = self._deployment_section.defined
+        if name not in defined and "/" not in name:
+            self._problems.add(path, f"no deployment {shown(name)}{nearest(name, defined, what='deployments')}")
+            return
+        if name not in defined:
+            vendor, _, model = name.partition("/")
+            if not vendor.strip() or not model.strip():
+                self._problems.add(path, f"{shown(name)} is half of a one-line form; write vendor/model")
+                return
+            defined[name] = Definition({"provider": vendor, "model": model}, path, one_line=True)
+            self._reach_vendor(vendor, path)
+        self._deployment_section.reached.add(name)
+
+    def _reach_vendor(self, vendor: str, path: KeyPath) -> None:
+        # A provider of that name and kind is the account meant: a second one would escape its limits.
+        known = self._provider_section.defined.get(vendor)
+        if known is None:
+            made = one_line_provider(vendor, path, self._kinds, self._references, self._problems)
+            self._provider_section.defined[vendor] = made
+        elif isinstance(known.raw, dict) and known.raw.get("kind") != vendor:
+            message = (
+                f"provider {shown(vendor)} of this file is not of kind {shown(vendor)}; define a deployment instead"
+            )
+            self._problems.add(path, message)
+
+    def _deployments(self) -> dict[str, DeploymentConfig]:
+        section, found = self._deployment_section, {}
+        for name, definition in section.defined.items():
+            deployment = self._deployment(definition, reached=name in section.reached)
+            if deployment is None:
+                continue
+            found[name] = deployment
+            known = self._provider_section.defined
+            if deployment.provider not in known:
+                near = nearest(deployment.provider, known, what="providers")
+                where = definition.at("provider")
+                self._problems.add(where, f"no provider {shown(deployment.provider)}{near}")
+            elif name in section.reached:
+                self._provider_section.reached.add(deployment.provider)
+        return found
+
+    def _deployment(self, definition: Definition, *, reached: bool) -> DeploymentConfig | None:
+        if not isinstance(definition.raw, dict):
+            self._problems.add(definition.path, f"expected a mapping, found {shown(definition.raw)}")
+            return None
+        data = self._resolved(definition.raw, definition.path, reached=reached)
+        check_price_keys(data, definition.path, self._problems)
+        return validated(DeploymentConfig, data, definition.path, self._problems)
+
+    def _providers(self) -> dict[str, ProviderConfig]:
+        section = self._provider_section
+        pairs = {
+            name: read_provider(
+                definition, self._kinds, self._references, self._problems, reached=name in section.reached
+            )
+            for name, definition in section.defined.items()
+        }
+        return {name: provider for name, provider in pairs.items() if provider is not None}
+
+    def _cross_check(
+        self,
+        routes: dict[str, _Route],
+        deployments: dict[str, DeploymentConfig],
+        providers: dict[str, ProviderConfig],
+    ) -> None:
+        ready = {
+            name: (deployment, profile)
+            for name, deployment in deployments.items()
+            if (profile := self._profile(providers.get(deployment.provider))) is not None
+        }
+        tasks: dict[str, set[Task]] = {}
+        for name, route in routes.items():
+            if route.config is not None:
+                check_route(route.config, ("routes", name), route.names, ready, self._problems)
+                for used in route.names:
+                    tasks.setdefault(used, set()).add(route.config.task)
+        for name in tasks.keys() & ready.keys():
+            deployment, profile = ready[name]
+            definition = self._deployment_section.defined[name]
+            check_deployment(deployment, definition, frozenset(tasks[name]), profile, self._problems)
+
+    def _profile(self, provider: ProviderConfig | None) -> Profile | None:
+        kind = self._kinds.get(provider.kind, (), self._problems) if provider else None
+        return kind.profile if kind else None
+
+    def _config(
+        self,
+        settings: Settings,
+        routes: dict[str, _Route],
+        deployments: dict[str, DeploymentConfig],
+        providers: dict[str, ProviderConfig],
+    ) -> Config:
+        made = Config(
+            **{key: getattr(settings, key) for key in Settings.model_fields},
+            providers={name: providers[name] for name in providers if name in self._provider_section.reached},
+            deployments={name: deployments[name] for name in deployments if name in self._deployment_section.reached},
+            routes={name: route.config for name, route in routes.items() if route.config is not None},
+            warnings=tuple(self._unused(self._provider_section)) + tuple(self._unused(self._deployment_section)),
+        )
+        return self._located(made).with_origin(config_hash=config_hash(made))
+
+    def _unused(self, section: _Section) -> Iterator[str]:
+        for name, definition in section.defined.items():
+            if name not in section.reached:
+                place = self._tree.place(definition.path)
+                yield Problem(place, dotted(definition.path), "no route uses it").line()
+
+    def _located(self, config: Config) -> Config:
+        """The same with absolute paths. The hash is taken before: it must not depend on where the file lies."""
+        update: dict[str, Any] = {"providers": {}}
+        for name, provider in config.providers.items():
+            where = self._directory_of(("providers", name, "ca_file"))
+            ca_file = {"ca_file": str(where / provider.ca_file)} if provider.ca_file else {}
+            update["providers"][name] = provider.model_copy(update=ca_file)
+        if config.log.path:
+            path = self._directory_of(("log", "path")) / config.log.path
+            update["log"] = config.log.model_copy(update={"path": str(path)})
+        return config.model_copy(update=update)

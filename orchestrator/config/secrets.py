@@ -1,0 +1,77 @@
+"""References to credentials. The file holds the reference, never the credential."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from orchestrator.errors import ConfigError
+from orchestrator.spec.auth import Secret
+
+__all__ = ["MAX_SECRET_BYTES", "SecretRef"]
+
+MAX_SECRET_BYTES = 64 * 1024
+
+_VISIBLE = re.compile(rb"[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?")
+_LINE_END = re.compile(rb"\r?\n\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class SecretRef:
+    """Where a credential is found: an environment variable or a file.
+
+    `name` is the variable, or the path as written; `directory` is what a relative path is relative to.
+    """
+
+    kind: Literal["env", "file"]
+    name: str
+    directory: str = field(default="", compare=False, repr=False)
+
+    def open(self, environ: Mapping[str, str] | None = None) -> Secret:
+        """Read it. The result reads the same place again on `refresh`.
+
+        Raises:
+            ConfigError: missing, unreadable, empty, larger than 64 KiB, or with characters that no header can carry.
+                Names the variable or file, never the value.
+        """
+        source = os.environ if environ is None else environ
+        return Secret(lambda: self._read(source), source=f"{self.kind}: {self.name}")
+
+    @property
+    def path(self) -> Path:
+        """The file, for a reference to one."""
+        return Path(self.directory, self.name)
+
+    def _read(self, environ: Mapping[str, str]) -> str:
+        raw = self._from_env(environ) if self.kind == "env" else self._from_file()
+        if not raw or raw.isspace():
+            raise ConfigError(f"{self._described()} is empty")
+        if len(raw) > MAX_SECRET_BYTES:
+            raise ConfigError(f"{self._described()} is larger than 64 KiB")
+        if not _VISIBLE.fullmatch(raw):
+            raise ConfigError(f"{self._described()} holds control or non-ASCII characters, or a space at an end")
+        return raw.decode("ascii")
+
+    def _described(self) -> str:
+        return f"the secret in {'variable' if self.kind == 'env' else 'file'} {self.name}"
+
+    def _from_env(self, environ: Mapping[str, str]) -> bytes:
+        value = environ.get(self.name)
+        if value is None:
+            raise ConfigError(f"environment variable {self.name} is not set")
+        return value.encode("utf-8", "surrogateescape")
+
+    def _from_file(self) -> bytes:
+        try:
+            if not self.path.is_file():
+                raise ConfigError(f"secret file {self.name} is missing or not a regular file")
+            with self.path.open("rb") as handle:
+                raw = handle.read(MAX_SECRET_BYTES + 3)
+        except OSError as error:
+            raise ConfigError(f"secret file {self.name} cannot be read: {error.strerror}") from None
+        # Editors and `echo` leave one line end; more than one is not a habit but a mistake.
+        return _LINE_END.sub(b"", raw)

@@ -1,0 +1,65 @@
+"""Checks raw data against a model, and turns what pydantic found into words with a place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from orchestrator.config.schema import DefaultsConfig, LimitsConfig, LogConfig
+from orchestrator.config.tree import KeyPath, Problems, nearest, shown
+
+__all__ = ["NOT_YET", "report_unknown", "validated"]
+
+NOT_YET = frozenset({"when", "sticky", "require", "timeouts", "retry", "learn", "store", "budgets"})
+"""Keys of the design that this release does not have. Refused, so that no setting is silently without effect."""
+
+_NESTED: Mapping[str | int, type[BaseModel]] = {"limits": LimitsConfig, "defaults": DefaultsConfig, "log": LogConfig}
+
+ModelT = TypeVar("ModelT", bound=BaseModel)
+
+
+def validated(
+    model: type[ModelT], data: Any, path: KeyPath, problems: Problems, *, known: Iterable[str] = ()
+) -> ModelT | None:
+    """The model, or None after its mistakes were noted. `known` are the keys to suggest beside the model's own."""
+    if not isinstance(data, dict):
+        problems.add(path, f"expected a mapping, found {shown(data)}")
+        return None
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        for found in error.errors(include_url=False):
+            loc = found["loc"]
+            own = (*(key for key in model.model_fields if key != "settings"), *known)
+            keys = tuple(_NESTED[loc[0]].model_fields) if len(loc) > 1 and loc[0] in _NESTED else own
+            if found["type"] == "extra_forbidden":
+                report_unknown((*path, *loc), keys, problems)
+            else:
+                problems.add((*path, *loc), _words(found))
+        return None
+
+
+def report_unknown(path: KeyPath, known: Iterable[str], problems: Problems) -> None:
+    """Note a key that is not known where it stands."""
+    key = str(path[-1])
+    if key in NOT_YET:
+        problems.add(path, f"{key!r} is not supported yet")
+    else:
+        problems.add(path, f"unknown key {shown(key)}{nearest(key, known, what='known here')}")
+
+
+def _words(found: Any) -> str:
+    kind, value = found["type"], found["input"]
+    if kind == "value_error":
+        return str(found["ctx"]["error"])
+    if kind == "missing":
+        return "this key is missing"
+    if kind == "literal_error":
+        expected = found["ctx"]["expected"].replace("'", "")
+        close = nearest(value, expected.replace(" or ", ", ").split(", ")) if isinstance(value, str) else ""
+        return f"expected {expected}, found {shown(value)}{close if 'did you mean' in close else ''}"
+    if kind in {"model_type", "dict_type"}:
+        return f"expected a mapping, found {shown(value)}"
+    return f"{found['msg'][:1].lower()}{found['msg'][1:]}, found {shown(value)}"

@@ -1,0 +1,163 @@
+"""Reads YAML with the 1.2 core meaning of scalars, and remembers the line of every key.
+
+Built on PyYAML's event stream, not on its loaders: those take `no` for false, let the last of two equal keys win,
+follow aliases (a few hundred bytes can stand for billions of nodes) and recurse as deep as the file says.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import yaml
+from yaml.events import (
+    AliasEvent,
+    DocumentEndEvent,
+    Event,
+    MappingEndEvent,
+    MappingStartEvent,
+    ScalarEvent,
+    SequenceEndEvent,
+    SequenceStartEvent,
+    StreamEndEvent,
+)
+
+from orchestrator.config.tree import KeyPath, Place, Problem, Tree, dotted, raise_all
+
+__all__ = ["MAX_BYTES", "MAX_DEPTH", "parse_yaml", "plain"]
+
+MAX_BYTES = 1024 * 1024
+MAX_DEPTH = 32
+
+_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffe\uffff]")
+_INT = re.compile(r"[-+]?[0-9]{1,30}")
+_OCTAL = re.compile(r"0o[0-7]{1,30}")
+_HEX = re.compile(r"0x[0-9a-fA-F]{1,30}")
+_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+_WORDS: dict[str, bool | float | None] = {
+    **dict.fromkeys(("", "~", "null", "Null", "NULL"), None),
+    **dict.fromkeys(("true", "True", "TRUE"), True),
+    **dict.fromkeys(("false", "False", "FALSE"), False),
+    **dict.fromkeys((".inf", ".Inf", ".INF", "+.inf", "+.Inf", "+.INF"), float("inf")),
+    **dict.fromkeys(("-.inf", "-.Inf", "-.INF"), float("-inf")),
+    **dict.fromkeys((".nan", ".NaN", ".NAN"), float("nan")),
+}
+
+
+def plain(text: str) -> Any:
+    """An unquoted scalar by YAML 1.2's core schema: None, bool, int, float, or else the text itself."""
+    if text in _WORDS:
+        return _WORDS[text]
+    if text[0] not in "+-.0123456789":
+        return text
+    if _INT.fullmatch(text):
+        return int(text)
+    if _OCTAL.fullmatch(text) or _HEX.fullmatch(text):
+        return int(text, 0)
+    return float(text) if _FLOAT.fullmatch(text) else text
+
+
+def parse_yaml(data: bytes, file: str) -> Tree:
+    """Parse one document whose top is a mapping.
+
+    Raises:
+        ConfigError: not UTF-8, control characters, not YAML, empty, too large or too deep. Duplicate keys, aliases,
+            anchors and tags are returned as the tree's problems, so that they are reported with those found later.
+    """
+    if len(data) > MAX_BYTES:
+        raise_all([Problem(Place(file), "", "the file is larger than 1 MiB")])
+    return _Reader(_decode(data, file), file).read()
+
+
+def _decode(data: bytes, file: str) -> str:
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise_all([Problem(Place(file, line), "", "the file is not UTF-8")])
+    control = _CONTROL.search(text)
+    if control:
+        line = text.count("\n", 0, control.start()) + 1
+        raise_all([Problem(Place(file, line), "", f"control character {ord(control[0]):#04x}")])
+    return text
+
+
+class _Reader:
+    """Builds a tree from the events of one document."""
+
+    def __init__(self, text: str, file: str) -> None:
+        self._loader = _Loader(text)
+        self._file = file
+        self._places: dict[KeyPath, Place] = {}
+        self._problems: list[Problem] = []
+
+    def read(self) -> Tree:
+        try:
+            return Tree(self._document(), self._places, tuple(self._problems))
+        except yaml.MarkedYAMLError as error:
+            mark = error.problem_mark or error.context_mark
+            line = mark.line + 1 if mark else None
+            problem = Problem(Place(self._file, line), "", f"not YAML: {error.problem or error.context}")
+            raise_all([*self._problems, problem])
+        finally:
+            self._loader.dispose()
+
+    def _document(self) -> Any:
+        self._next()
+        start = self._next()
+        if isinstance(start, StreamEndEvent):
+            self._stop(start, "the file is empty")
+        value = self._node(self._next(), ())
+        end = self._next()
+        while isinstance(end, DocumentEndEvent):
+            end = self._next()
+        if not isinstance(end, StreamEndEvent):
+            self._stop(end, "more than one document")
+        return value
+
+    def _next(self) -> Any:
+        return self._loader.get_event()
+
+    def _place(self, event: Event) -> Place:
+        return Place(self._file, event.start_mark.line + 1 if event.start_mark else None)
+
+    def _problem(self, event: Event, path: KeyPath, message: str) -> None:
+        self._problems.append(Problem(self._place(event), dotted(path), message))
+
+    def _stop(self, event: Event, message: str, path: KeyPath = ()) -> None:
+        self._problem(event, path, message)
+        raise_all(self._problems)
+
+    def _node(self, event: Any, path: KeyPath) -> Any:
+        self._places.setdefault(path, self._place(event))
+        if isinstance(event, AliasEvent):
+            return self._problem(event, path, "aliases (*) are not supported; write it out, or use `extends`")
+        if event.anchor is not None:
+            self._problem(event, path, "anchors (&) are not supported; write it out, or use `extends`")
+        if event.tag is not None:
+            self._problem(event, path, "tags (!) are not supported")
+        if isinstance(event, ScalarEvent):
+            return plain(event.value) if event.implicit[0] else event.value
+        if len(path) >= MAX_DEPTH:
+            self._stop(event, f"nested deeper than {MAX_DEPTH} levels", path[:4])
+        return self._mapping(path) if isinstance(event, MappingStartEvent) else self._sequence(path)
+
+    def _mapping(self, path: KeyPath) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        while not isinstance(event := self._next(), MappingEndEvent):
+            if isinstance(event, SequenceStartEvent | MappingStartEvent | AliasEvent) or event.tag or event.anchor:
+                self._stop(event, "a key must be plain text", path)
+            # Keys are names here: `404`, `no` and `1e3` stay as they are written.
+            key = event.value
+            if key in found:
+                self._problem(event, (*path, key), "duplicate key")
+            self._places[(*path, key)] = self._place(event)
+            found[key] = self._node(self._next(), (*path, key))
+        return found
+
+    def _sequence(self, path: KeyPath) -> list[Any]:
+        found: list[Any] = []
+        while not isinstance(event := self._next(), SequenceEndEvent):
+            found.append(self._node(event, (*path, len(found))))
+        return found
