@@ -1,1 +1,116 @@
-"""Calls models by task name."""
+"""Calls models by task name: routing, retries, limits and exact costs in one YAML file, for any vendor.
+
+    from orchestrator import Orchestrator
+
+    with Orchestrator.from_file("orchestrator.yaml") as llm:
+        print(llm.chat("answer", "Which plan includes SSO?").text)
+
+The clients load when first used, so that importing this package is cheap.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from orchestrator.ambient import context
+from orchestrator.errors import (
+    AllDeploymentsFailed,
+    AuthenticationFailed,
+    CallTimeout,
+    ConfigError,
+    ConnectionFailed,
+    ContentFiltered,
+    ContextTooLong,
+    InvalidRequest,
+    MalformedReply,
+    OrchestratorError,
+    Overloaded,
+    QuotaExhausted,
+    RateLimited,
+    ServerError,
+    StreamInterrupted,
+    UnsupportedFeature,
+)
+from orchestrator.types import (
+    ChatReply,
+    Cost,
+    EmbedReply,
+    Media,
+    Message,
+    RerankReply,
+    Text,
+    TextDelta,
+    Tool,
+    ToolCall,
+    ToolResult,
+    Usage,
+)
+
+if TYPE_CHECKING:
+    from orchestrator.blocking import ChatStream, Orchestrator
+    from orchestrator.client import AsyncChatStream, AsyncOrchestrator
+    from orchestrator.config import Config
+    from orchestrator.transport.httpx import HttpxTransport
+
+__all__ = [
+    "AllDeploymentsFailed",
+    "AsyncChatStream",
+    "AsyncOrchestrator",
+    "AuthenticationFailed",
+    "CallTimeout",
+    "ChatReply",
+    "ChatStream",
+    "Config",
+    "ConfigError",
+    "ConnectionFailed",
+    "ContentFiltered",
+    "ContextTooLong",
+    "Cost",
+    "EmbedReply",
+    "HttpxTransport",
+    "InvalidRequest",
+    "MalformedReply",
+    "Media",
+    "Message",
+    "Orchestrator",
+    "OrchestratorError",
+    "Overloaded",
+    "QuotaExhausted",
+    "RateLimited",
+    "RerankReply",
+    "ServerError",
+    "StreamInterrupted",
+    "Text",
+    "TextDelta",
+    "Tool",
+    "ToolCall",
+    "ToolResult",
+    "UnsupportedFeature",
+    "Usage",
+    "__version__",
+    "context",
+]
+
+__version__ = "0.1.0"
+
+_LAZY = {
+    "AsyncChatStream": "orchestrator.client",
+    "AsyncOrchestrator": "orchestrator.client",
+    "ChatStream": "orchestrator.blocking",
+    "Config": "orchestrator.config",
+    "HttpxTransport": "orchestrator.transport.httpx",
+    "Orchestrator": "orchestrator.blocking",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LAZY:
+        value = getattr(import_module(_LAZY[name]), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LAZY})

@@ -29,7 +29,7 @@ def find(kind: str) -> Wire | EngineFactory:
     """
     place = _BUNDLED.get(kind)
     if place is not None:
-        return _load(place)
+        return _load(place)  # type: ignore[no-any-return]
     vendor: Wire | None = import_module(_VENDORS).WIRES.get(kind)
     return vendor or _by_entry_point(kind)
 

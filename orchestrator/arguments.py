@@ -1,0 +1,128 @@
+"""Keyword arguments of the public calls, typed once for the blocking and the asyncio client, and read once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, TypedDict
+
+from orchestrator.ambient import checked_deadline, current, merged, traced
+from orchestrator.errors import InvalidRequest
+from orchestrator.policies import validate
+from orchestrator.policies.output import Expectation, expectation
+from orchestrator.policies.validate import MessageInput
+from orchestrator.spec.events import CallContext
+from orchestrator.types.chat import ChatOptions, ChatRequest, ReasoningEffort, Tool, ToolChoice
+from orchestrator.types.retrieval import EmbedOptions, EmbedRequest, InputType, RerankOptions, RerankRequest
+
+__all__ = ["CallArguments", "ChatArguments", "EmbedArguments", "RerankArguments"]
+
+
+class CallArguments(TypedDict, total=False):
+    """Of every call: `deadline` in seconds; `tenant`, `user` and `tags` for the log only."""
+
+    deadline: float
+    tenant: str
+    user: str
+    tags: Mapping[str, str]
+
+
+class ChatArguments(CallArguments, total=False):
+    """Of `chat` and `stream`; those of `orchestrator.types.ChatOptions`, and tools."""
+
+    tools: Sequence[Tool | Mapping[str, Any]]
+    tool_choice: ToolChoice
+    parallel_tool_calls: bool
+    temperature: float
+    top_p: float
+    max_output_tokens: int
+    stop: str | Sequence[str]
+    seed: int
+    reasoning_effort: ReasoningEffort
+    provider_options: Mapping[str, Mapping[str, Any]]
+
+
+class EmbedArguments(CallArguments, total=False):
+    """Of `embed`; those of `orchestrator.types.EmbedOptions`."""
+
+    dimensions: int
+    input_type: InputType
+    provider_options: Mapping[str, Mapping[str, Any]]
+
+
+class RerankArguments(CallArguments, total=False):
+    """Of `rerank`; those of `orchestrator.types.RerankOptions`."""
+
+    top_n: int
+    provider_options: Mapping[str, Mapping[str, Any]]
+
+
+_NO_CHAT_OPTIONS = ChatOptions()
+_NO_EMBED_OPTIONS = EmbedOptions()
+_NO_RERANK_OPTIONS = RerankOptions()
+
+
+def call_context(given: dict[str, Any], now: float) -> tuple[CallContext, float | None]:
+    """Who calls, and the seconds this call may take if it or its surroundings say so. Takes its keys out of `given`."""
+    ambient = current()
+    context, time_s = ambient.call, None
+    if given:
+        context = merged(
+            context, tenant=given.pop("tenant", None), user=given.pop("user", None), tags=given.pop("tags", None)
+        )
+        deadline = given.pop("deadline", None)
+        if deadline is not None:
+            time_s = checked_deadline(deadline)
+    if ambient.until is not None:
+        left_s = ambient.until - now
+        time_s = left_s if time_s is None else min(left_s, time_s)
+    return traced(context), time_s
+
+
+def chat_request(messages: MessageInput, output: Any, given: dict[str, Any]) -> tuple[ChatRequest, Expectation | None]:
+    """A checked chat. Raises `InvalidRequest`, or TypeError for a keyword that does not exist."""
+    history = validate.messages(messages)
+    if not given and output is None:
+        return ChatRequest(messages=history, options=_NO_CHAT_OPTIONS), None
+    tools = validate.tools(given.pop("tools", None))
+    stop = given.pop("stop", None)
+    if stop is not None:
+        given["stop"] = (stop,) if isinstance(stop, str) else tuple(stop)
+    options = _options(ChatOptions, _NO_CHAT_OPTIONS, "chat", given)
+    validate.check_options(options, [tool.name for tool in tools])
+    expected = expectation(output) if output is not None else None
+    schema = expected.schema if expected else None
+    return ChatRequest(messages=history, options=options, tools=tools, output=schema), expected
+
+
+def embed_request(texts: str | Sequence[str], given: dict[str, Any]) -> EmbedRequest:
+    """A checked embedding request."""
+    found = validate.texts("texts", texts)
+    options = _options(EmbedOptions, _NO_EMBED_OPTIONS, "embed", given)
+    if options.dimensions is not None and options.dimensions < 1:
+        raise InvalidRequest("dimensions: expected at least 1")
+    return EmbedRequest(texts=found, options=options)
+
+
+def rerank_request(query: str, documents: Sequence[str], given: dict[str, Any]) -> RerankRequest:
+    """A checked rerank request."""
+    if not isinstance(query, str) or not query:
+        raise InvalidRequest("query: expected a text that is not empty")
+    found = validate.texts("documents", documents)
+    options = _options(RerankOptions, _NO_RERANK_OPTIONS, "rerank", given)
+    if options.top_n is not None and options.top_n < 1:
+        raise InvalidRequest("top_n: expected at least 1")
+    return RerankRequest(query=query, documents=found, options=options)
+
+
+def _options(kind: Any, empty: Any, call: str, given: dict[str, Any]) -> Any:
+    if not given:
+        return empty
+    unknown = [name for name in given if not hasattr(empty, name)]
+    if unknown:
+        from difflib import get_close_matches  # noqa: PLC0415
+
+        known = [*kind.__slots__, "tools", "output", *CallArguments.__annotations__]
+        near = get_close_matches(unknown[0], known, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise TypeError(f"{call}() got an unexpected keyword argument {unknown[0]!r}{hint}")
+    return kind(**given)

@@ -1,0 +1,251 @@
+"""How a deployment is spoken to: a wire over our transport, or an engine that does its own I/O.
+
+Both give the pipeline the same two things: a whole answer, or a source of stream events that is read in batches.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeAlias
+
+from orchestrator.errors import OrchestratorError, UnsupportedFeature
+from orchestrator.spec.auth import Signer
+from orchestrator.spec.provider import Codec, Codecs, Decoded, Encoded, Engine, Failure, StreamDecoder
+from orchestrator.spec.transport import Endpoint, HttpRequest, HttpStream, Transport
+from orchestrator.transport.sse import SseParser
+from orchestrator.types.call import CallWarning, Task
+from orchestrator.types.chat import ChatRequest, ChatResult
+from orchestrator.types.retrieval import EmbedRequest, EmbedResult, RerankRequest, RerankResult
+from orchestrator.types.stream import StreamStart
+from orchestrator.types.usage import Usage
+
+__all__ = ["Answer", "Backend", "EngineBackend", "Request", "Result", "Source", "WireBackend"]
+
+Request: TypeAlias = ChatRequest | EmbedRequest | RerankRequest
+Result: TypeAlias = ChatResult | EmbedResult | RerankResult
+
+_TRAILER_S = 2.0
+"""How long to wait for usage and the end marker once a stream's terminal reason was seen."""
+
+_REQUEST_IDS = ("x-request-id", "request-id", "apim-request-id", "x-amzn-requestid", "cf-ray")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A whole answer."""
+
+    result: Any
+    warnings: tuple[CallWarning, ...] = ()
+    request_id: str | None = None
+
+
+class Source(Protocol):
+    """An open stream. `read` gives a batch of events, never empty before the end, and `[]` after it."""
+
+    warnings: tuple[CallWarning, ...]
+    request_id: str | None
+
+    async def read(self) -> Decoded:
+        """The next events that are ready. A `Failure` is the last."""
+        ...
+
+    @property
+    def usage(self) -> Usage | None:
+        """The vendor's counts so far."""
+        ...
+
+    def close(self) -> None:
+        """Let go of the connection. Idempotent, never waits; on the loop that opened it."""
+        ...
+
+
+class Backend(Protocol):
+    """One deployment's other end."""
+
+    async def call(self, task: Task, request: Request, *, timeout_s: float, strict: bool) -> Answer:
+        """Exchange a request for the whole answer. `strict`: a setting that had to be left out is an error."""
+        ...
+
+    async def open(self, request: ChatRequest, *, timeout_s: float, strict: bool) -> Source:
+        """Open a stream; returns at the answer's headers."""
+        ...
+
+    def refresh_credential(self) -> bool:
+        """Read the credential again; True if it changed."""
+        ...
+
+
+class WireBackend:
+    """A wire: encode, sign, send, decode."""
+
+    def __init__(self, codecs: Codecs, transport: Transport, endpoint: Endpoint, signer: Signer) -> None:
+        self._codecs: Mapping[Task, Codec[Any, Any] | None] = {
+            "chat": codecs.chat,
+            "embed": codecs.embed,
+            "rerank": codecs.rerank,
+        }
+        self._chat = codecs.chat
+        self._transport = transport
+        self._endpoint = endpoint
+        self._signer = signer
+
+    async def call(self, task: Task, request: Request, *, timeout_s: float, strict: bool) -> Answer:
+        """See `Backend.call`. The pipeline's own timer bounds it."""
+        codec = self._codecs[task]
+        assert codec is not None  # the registry binds a deployment only to tasks its wire has
+        encoded = codec.encode(request)
+        reply = await self._transport.send(self._prepare(encoded, strict=strict), self._endpoint)
+        if reply.status != 200:
+            raise codec.error(reply)
+        request_id = _request_id(reply.headers)
+        try:
+            result = codec.decode(reply)
+        except OrchestratorError as error:
+            error.status = error.status or reply.status
+            error.request_id = error.request_id or request_id
+            raise
+        return Answer(result, encoded.warnings, request_id)
+
+    async def open(self, request: ChatRequest, *, timeout_s: float, strict: bool) -> Source:
+        """See `Backend.open`."""
+        codec = self._chat
+        assert codec is not None
+        encoded = codec.encode_stream(request)
+        stream = await self._transport.open(self._prepare(encoded, strict=strict), self._endpoint)
+        try:
+            if stream.status != 200:
+                raise codec.error(await stream.read_all())
+        except BaseException:
+            stream.close()
+            raise
+        return _WireSource(stream, codec.decoder(), encoded.warnings, _request_id(stream.headers))
+
+    def _prepare(self, encoded: Encoded, *, strict: bool) -> HttpRequest:
+        if strict:
+            _refuse_left_out(encoded.warnings)
+        request = encoded.request
+        return HttpRequest(request.url, request.body, self._signer.sign(request))
+
+    def refresh_credential(self) -> bool:
+        """See `Backend.refresh_credential`."""
+        return self._signer.refresh()
+
+
+class _WireSource:
+    """Bytes to frames to events. Reads whatever is ready, so a burst of events costs one read."""
+
+    __slots__ = ("_decoder", "_parser", "_stream", "request_id", "warnings")
+
+    def __init__(
+        self, stream: HttpStream, decoder: StreamDecoder, warnings: tuple[CallWarning, ...], request_id: str | None
+    ) -> None:
+        self._stream = stream
+        self._decoder = decoder
+        self._parser = SseParser()
+        self.warnings = warnings
+        self.request_id = request_id
+
+    async def read(self) -> Decoded:
+        decoder = self._decoder
+        while not decoder.done:
+            chunk = await self._stream.read() if not decoder.closing else await self._read_trailer()
+            if not chunk:
+                self._stream.close()
+                return [*decoder.feed(self._parser.end()), *decoder.end()]
+            frames = self._parser.feed(chunk)
+            if frames and (events := decoder.feed(frames)):
+                return events
+        self._stream.close()
+        return []
+
+    async def _read_trailer(self) -> bytes:
+        try:
+            async with asyncio.timeout(_TRAILER_S):
+                return await self._stream.read()
+        except TimeoutError:
+            return b""
+
+    @property
+    def usage(self) -> Usage | None:
+        return self._decoder.usage
+
+    def close(self) -> None:
+        self._stream.close()
+
+
+class EngineBackend:
+    """An engine: it does its own I/O and raises our errors."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    async def call(self, task: Task, request: Any, *, timeout_s: float, strict: bool) -> Answer:
+        """See `Backend.call`."""
+        method = getattr(self._engine, task)
+        result: Result = await method(request, timeout_s=timeout_s)
+        if strict:
+            _refuse_left_out(result.warnings)
+        return Answer(result, result.warnings)
+
+    async def open(self, request: ChatRequest, *, timeout_s: float, strict: bool) -> Source:
+        """See `Backend.open`."""
+        events = self._engine.stream(request, timeout_s=timeout_s)
+        first = await anext(aiter(events))
+        warnings = first.warnings if isinstance(first, StreamStart) else ()
+        source = _EngineSource(events, warnings)
+        if strict:
+            try:
+                _refuse_left_out(warnings)
+            except UnsupportedFeature:
+                source.close()
+                raise
+        return source
+
+    def refresh_credential(self) -> bool:
+        """See `Backend.refresh_credential`. Engines read the secret at each call."""
+        return False
+
+
+class _EngineSource:
+    """An engine's events, one batch per event."""
+
+    request_id: str | None = None
+    usage: Usage | None = None
+
+    def __init__(self, events: AsyncIterator[Any], warnings: tuple[CallWarning, ...]) -> None:
+        self._events = events
+        self.warnings = warnings
+
+    async def read(self) -> Decoded:
+        try:
+            return [await anext(self._events)]
+        except StopAsyncIteration:
+            return []
+        except OrchestratorError as error:
+            return [Failure(error)]
+
+    def close(self) -> None:
+        aclose = getattr(self._events, "aclose", None)
+        if aclose is not None:
+            task = asyncio.ensure_future(aclose())
+            _CLOSING.add(task)
+            task.add_done_callback(_CLOSING.discard)
+
+
+_CLOSING: set[asyncio.Future[None]] = set()
+
+
+def _refuse_left_out(warnings: tuple[CallWarning, ...]) -> None:
+    left_out = [warning for warning in warnings if warning.kind == "unsupported"]
+    if left_out:
+        raise UnsupportedFeature("; ".join(f"{warning.setting}: {warning.message}" for warning in left_out))
+
+
+def _request_id(headers: Mapping[str, str]) -> str | None:
+    for name in _REQUEST_IDS:
+        value = headers.get(name)
+        if value:
+            return value[:200]
+    return None

@@ -1,0 +1,242 @@
+"""The blocking client: the asyncio one, driven from a background thread with an event loop of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from collections.abc import Coroutine, Iterator, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, overload
+
+from orchestrator.arguments import ChatArguments, EmbedArguments, RerankArguments
+from orchestrator.client import AsyncChatStream, AsyncOrchestrator, Seams
+from orchestrator.core import Core
+from orchestrator.policies.validate import MessageInput
+from orchestrator.types.chat import ChatReply
+from orchestrator.types.retrieval import EmbedReply, RerankReply
+from orchestrator.types.stream import StreamEvent, TextDelta
+
+if TYPE_CHECKING:
+    from typing import Unpack
+
+    from pydantic import BaseModel
+
+    from orchestrator.config import Config
+
+__all__ = ["ChatStream", "Orchestrator"]
+
+ModelT = TypeVar("ModelT", bound="BaseModel")
+OutputT = TypeVar("OutputT")
+T = TypeVar("T")
+
+
+class _Runner:
+    """An event loop in a daemon thread, started when first needed and again after fork."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+        self._pid = os.getpid()
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """Run to the end and give the result. Ctrl-C in the waiting thread cancels the work."""
+        loop = self._running()
+        if threading.current_thread() is self._thread:
+            work.close()
+            raise RuntimeError("a blocking call inside the client's own event loop would wait for itself; use llm.aio")
+        future = asyncio.run_coroutine_threadsafe(work, loop)
+        try:
+            return future.result()
+        except BaseException:
+            future.cancel()
+            raise
+
+    def _running(self) -> asyncio.AbstractEventLoop:
+        if self._loop is None or self._pid != os.getpid():
+            if self._pid != os.getpid():
+                # The parent's thread does not exist here, and its lock may have been held at the fork. Its loop is left
+                # alone: closing it would take the parent's sockets out of the epoll set that both share.
+                self._lock = threading.Lock()
+                self._pid = os.getpid()
+                _LEFT_BY_FORK.append(self._loop)
+                self._loop = None
+            with self._lock:
+                if self._loop is None:
+                    self._start()
+        assert self._loop is not None
+        return self._loop
+
+    def _start(self) -> None:
+        loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=_serve, args=(loop,), name="orchestrator", daemon=True)
+        self._thread.start()
+        self._loop = loop
+
+    def stop(self) -> None:
+        """End the thread, if it runs. Idempotent; `run` starts another."""
+        with self._lock:
+            loop, thread, self._loop, self._thread = self._loop, self._thread, None, None
+        if loop is not None and thread is not None and self._pid == os.getpid():
+            loop.call_soon_threadsafe(loop.stop)
+            thread.join(5.0)
+
+
+_LEFT_BY_FORK: list[Any] = []
+
+
+def _serve(loop: asyncio.AbstractEventLoop) -> None:
+    asyncio.set_event_loop(loop)
+    try:
+        loop.run_forever()
+    finally:
+        loop.run_until_complete(loop.shutdown_asyncgens())
+        loop.close()
+
+
+class Orchestrator:
+    """Calls models by task name, from blocking code.
+
+    One client serves a whole process: any number of threads, before and after fork. `aio` is its asyncio twin over the
+    same limits, connections and log.
+
+        with Orchestrator.from_file("orchestrator.yaml") as llm:
+            print(llm.chat("answer", "Which plan includes SSO?", tenant="acme").text)
+    """
+
+    def __init__(self, config: Mapping[str, Any] | Config, **seams: Unpack[Seams]) -> None:
+        """Build a client from a mapping with the file's keys.
+
+        Raises:
+            ConfigError: the configuration is wrong, a secret is missing, or a package is not installed.
+        """
+        self._attach(Core.from_mapping(config, **seams))
+
+    @classmethod
+    def from_file(cls, path: str | Path, *, watch: bool = True, **seams: Unpack[Seams]) -> Orchestrator:
+        """Build a client from a YAML file; with `watch`, edits of the file take effect in the running process.
+
+        Raises:
+            ConfigError: as the constructor; says file and line.
+        """
+        client = cls.__new__(cls)
+        client._attach(Core.from_file(path, watch=watch, **seams))
+        return client
+
+    def _attach(self, core: Core) -> None:
+        self._runner = _Runner()
+        self.aio = AsyncOrchestrator._over(core)
+
+    @overload
+    def chat(
+        self, route: str, messages: MessageInput, *, output: type[ModelT], **options: Unpack[ChatArguments]
+    ) -> ChatReply[ModelT]: ...
+    @overload
+    def chat(
+        self, route: str, messages: MessageInput, *, output: Mapping[str, Any], **options: Unpack[ChatArguments]
+    ) -> ChatReply[Any]: ...
+    @overload
+    def chat(
+        self, route: str, messages: MessageInput, *, output: None = None, **options: Unpack[ChatArguments]
+    ) -> ChatReply[None]: ...
+    def chat(
+        self, route: str, messages: MessageInput, *, output: Any = None, **options: Unpack[ChatArguments]
+    ) -> ChatReply[Any]:
+        """Answer a chat; see `AsyncOrchestrator.chat`."""
+        return self._runner.run(self.aio.chat(route, messages, output=output, **options))
+
+    @overload
+    def stream(
+        self, route: str, messages: MessageInput, *, output: type[ModelT], **options: Unpack[ChatArguments]
+    ) -> ChatStream[ModelT]: ...
+    @overload
+    def stream(
+        self, route: str, messages: MessageInput, *, output: Mapping[str, Any], **options: Unpack[ChatArguments]
+    ) -> ChatStream[Any]: ...
+    @overload
+    def stream(
+        self, route: str, messages: MessageInput, *, output: None = None, **options: Unpack[ChatArguments]
+    ) -> ChatStream[None]: ...
+    def stream(
+        self, route: str, messages: MessageInput, *, output: Any = None, **options: Unpack[ChatArguments]
+    ) -> ChatStream[Any]:
+        """Answer a chat in events: `with llm.stream(...) as stream: for event in stream: ...`."""
+        return ChatStream(self._runner, self.aio.stream(route, messages, output=output, **options))
+
+    def embed(self, route: str, texts: str | Sequence[str], **options: Unpack[EmbedArguments]) -> EmbedReply:
+        """Embed texts; see `AsyncOrchestrator.embed`."""
+        return self._runner.run(self.aio.embed(route, texts, **options))
+
+    def rerank(
+        self, route: str, *, query: str, documents: Sequence[str], **options: Unpack[RerankArguments]
+    ) -> RerankReply:
+        """Order documents; see `AsyncOrchestrator.rerank`."""
+        return self._runner.run(self.aio.rerank(route, query=query, documents=documents, **options))
+
+    def reload(self, config: Mapping[str, Any] | Config) -> None:
+        """Put another configuration in force; see `AsyncOrchestrator.reload`."""
+        self.aio.reload(config)
+
+    def close(self) -> None:
+        """Close connections, write the log out, end the background thread. The client may be used again afterwards."""
+        self._runner.run(self.aio.close())
+        self._runner.stop()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return repr(self.aio).replace("<Async", "<", 1)
+
+
+class ChatStream(Generic[OutputT]):
+    """A chat in events. Enter it with `with`; iterate it, or `stream.text` for the text alone.
+
+    `reply` is complete once the stream has finished.
+    """
+
+    def __init__(self, runner: _Runner, stream: AsyncChatStream[OutputT]) -> None:
+        self._runner = runner
+        self._stream = stream
+
+    def __enter__(self) -> ChatStream[OutputT]:
+        self._runner.run(self._stream.__aenter__())
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def read(self) -> list[StreamEvent]:
+        """The next events, all that are ready; an empty list at the end."""
+        return self._runner.run(self._stream.read())
+
+    def __iter__(self) -> Iterator[StreamEvent]:
+        while events := self.read():  # one hop between threads per batch, not per event
+            yield from events
+
+    @property
+    def text(self) -> Iterator[str]:
+        """The answer's text in pieces, as it comes."""
+        return (event.text for event in self if isinstance(event, TextDelta))
+
+    @property
+    def reply(self) -> ChatReply[OutputT]:
+        """The reply that the same call without streaming would have given.
+
+        Raises:
+            RuntimeError: the stream has not finished yet.
+        """
+        return self._stream.reply
+
+    def close(self) -> None:
+        """End the stream early: the connection is closed, what had arrived is paid for and logged. Idempotent."""
+        self._runner.run(self._stream.close())

@@ -1,0 +1,160 @@
+"""What a blocking and an asyncio client share: the snapshot in force, the pipeline, limits, connections, the log."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from random import Random
+from threading import Lock, Thread
+from typing import Any
+
+from orchestrator.config import Config, Watcher, load_file, load_mapping
+from orchestrator.errors import ConfigError, OrchestratorError
+from orchestrator.pipeline import Pipeline
+from orchestrator.policies.limits import Limiter
+from orchestrator.snapshot import Shared, Snapshot, build
+from orchestrator.spec.clock import Clock, SystemClock
+from orchestrator.spec.events import CallContext, CallEvent, Event, NoticeEvent, Sink
+from orchestrator.spec.transport import Transport
+from orchestrator.stores.memory import MemoryLimits
+from orchestrator.telemetry.jsonl import (
+    Destination,
+    FileDestination,
+    LoggerDestination,
+    LogWriter,
+    Processor,
+    StreamDestination,
+)
+from orchestrator.types.call import Task, Timings
+from orchestrator.types.usage import Cost
+
+__all__ = ["Core"]
+
+
+class Core:
+    """One client's insides. Usable from any thread and event loop, before and after fork."""
+
+    def __init__(
+        self,
+        config: Config,
+        *,
+        reread: Callable[[], Config] | None = None,
+        transport: Transport | None = None,
+        clock: Clock | None = None,
+        random: Random | None = None,
+        sinks: Sequence[Sink] = (),
+        log_processors: Sequence[Processor] = (),
+    ) -> None:
+        self.clock: Clock = clock or SystemClock()
+        self._sinks = tuple(sinks)
+        self._processors = tuple(log_processors)
+        self._shared = Shared(transport or _default_transport(), Limiter(MemoryLimits()))
+        self.snapshot = build(config, self._shared)
+        self.log = self._open_log(config)
+        self.pipeline = Pipeline(clock=self.clock, random=random or Random(), emit=self.emit)
+        self._swap = Lock()
+        self._watcher = self._watch(config, reread) if reread else None
+        self._warm_up()
+
+    @classmethod
+    def from_file(cls, path: str | Path, *, watch: bool, **seams: Any) -> Core:
+        """Read a file and, with `watch`, keep up with it."""
+        return cls(load_file(path), reread=(lambda: load_file(path)) if watch else None, **seams)
+
+    @classmethod
+    def from_mapping(cls, config: Mapping[str, Any] | Config, **seams: Any) -> Core:
+        """From a mapping with the file's keys, or a `Config` that was loaded before."""
+        return cls(config if isinstance(config, Config) else load_mapping(config), **seams)
+
+    def _watch(self, config: Config, reread: Callable[[], Config]) -> Watcher:
+        return Watcher(config.files, reread, content_hash=config.content_hash, monotonic=self.clock.monotonic)
+
+    def _open_log(self, config: Config) -> LogWriter:
+        log = config.log
+        destination: Destination | None
+        if log.path is not None:
+            base = config.source.parent if config.source else Path()
+            destination = FileDestination(base / log.path)
+        elif log.to in {"stdout", "stderr"}:
+            destination = StreamDestination(str(log.to))
+        else:
+            destination = LoggerDestination() if log.to == "logging" else None
+        return LogWriter(destination, processors=self._processors)
+
+    def _warm_up(self) -> None:
+        engines = [one.engine for one in self.snapshot.deployments.values() if one.engine is not None]
+        if engines:
+            Thread(target=engines[0].warm_up, name="orchestrator-warm-up", daemon=True).start()
+
+    def current(self) -> Snapshot:
+        """The snapshot in force. Looks at the file at most once a second; what it finds is for the calls after."""
+        if self._watcher is not None:
+            found = self._watcher.poll()
+            if found is not None:
+                self._adopt(found)
+        return self.snapshot
+
+    def _adopt(self, found: Config | ConfigError) -> None:
+        try:
+            if isinstance(found, ConfigError):
+                raise found
+            self.reload(found)
+        except ConfigError as error:
+            self._notice("llm.config.refused", str(error))
+
+    def reload(self, config: Mapping[str, Any] | Config) -> None:
+        """Put another configuration in force. Calls in flight finish on theirs; limits and health carry over.
+
+        Raises:
+            ConfigError: it is wrong; nothing has changed.
+        """
+        config = config if isinstance(config, Config) else load_mapping(config)
+        with self._swap:
+            old = self.snapshot
+            self.snapshot = build(config, self._shared)
+            if config.log != old.config.log:
+                retired, self.log = self.log, self._open_log(config)
+                retired.close()
+        self._warm_up()
+        self._notice("llm.config.reloaded", "configuration in force", config_hash=config.config_hash)
+
+    def _notice(self, name: str, message: str, **details: Any) -> None:
+        self.emit(NoticeEvent(time=self.clock.time(), name=name, message=message, details=details))
+
+    def emit(self, event: Event) -> None:
+        """Hand an event to the log and everyone who listens."""
+        self.log.emit(event)
+        for sink in self._sinks:
+            sink(event)
+
+    def refuse(self, route: str, task: Task, context: CallContext, error: OrchestratorError) -> None:
+        """Leave the line of a call that was refused before it began."""
+        self.emit(
+            CallEvent(
+                time=self.clock.time(),
+                call_id="",
+                config_hash=self.snapshot.config_hash,
+                route=str(route)[:200],
+                task=task,
+                context=context,
+                stream=False,
+                timings=Timings(duration_ms=0.0),
+                attempts=(),
+                usage=None,
+                cost=Cost(unknown="not sent"),
+                error=error,
+                status="error",
+            )
+        )
+
+    async def close(self) -> None:
+        """Close this loop's connections and write the log out."""
+        await self._shared.transport.close()
+        self.log.close()
+
+
+def _default_transport() -> Transport:
+    # Loaded with the client, neither at import (150 ms that not every user of the types needs) nor in the first call.
+    from orchestrator.transport.aiohttp import AiohttpTransport  # noqa: PLC0415
+
+    return AiohttpTransport()

@@ -1,0 +1,304 @@
+"""The configuration made ready to run: one immutable object per version of the file.
+
+Everything that does not depend on the call itself is worked out here, once. State that must outlive a reload (limits,
+lines, health, connection pools) is kept in `Shared` and only referred to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+from orchestrator.backends import Backend, EngineBackend, WireBackend
+from orchestrator.config import Config
+from orchestrator.config.schema import DeploymentConfig, LimitsConfig, ProviderConfig, RouteConfig
+from orchestrator.errors import ConfigError, InvalidRequest
+from orchestrator.policies.attempts import RetryPolicy
+from orchestrator.policies.limits import Gate, Limiter
+from orchestrator.policies.route import Chooser, Ordered, Weighted
+from orchestrator.pricing import PriceRow, bundled, config_row
+from orchestrator.registry import find
+from orchestrator.spec.auth import HeaderSigner
+from orchestrator.spec.provider import Engine, EngineFactory, Profile, Target, Wire
+from orchestrator.spec.routing import Health
+from orchestrator.spec.stores import Dimension, Limit
+from orchestrator.spec.transport import Endpoint, Transport
+from orchestrator.tasks import TASKS, merge
+from orchestrator.types.call import Task
+from orchestrator.types.usage import Cost, Usage
+
+__all__ = ["Candidate", "Deployment", "Route", "Shared", "Snapshot", "build"]
+
+_DEADLINES_S: Mapping[str, float] = {"chat": 120.0, "stream": 600.0, "embed": 30.0, "rerank": 30.0}
+"""For routes that do not say. A stream is read at the caller's pace, so it gets longer."""
+
+_PERIODS: Mapping[str, tuple[Dimension, float]] = {
+    "rpm": ("requests", 60.0),
+    "tpm": ("tokens", 60.0),
+    "input_tpm": ("input_tokens", 60.0),
+    "output_tpm": ("output_tokens", 60.0),
+    "rpd": ("requests", 86_400.0),
+    "tpd": ("tokens", 86_400.0),
+    "concurrency": ("concurrency", 0.0),
+}
+
+
+@dataclass(slots=True)
+class Shared:
+    """What outlives a snapshot."""
+
+    transport: Transport
+    limiter: Limiter
+    health: dict[str, Health] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Deployment:
+    """One model at one provider, bound to what speaks to it."""
+
+    name: str
+    provider: str
+    kind: str
+    model: str
+    space: str
+    region: str | None
+    backend: Backend
+    gate: Gate
+    health: Health
+    cost: Callable[[Usage, str | None, datetime], Cost]
+    engine: Engine | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Candidate:
+    """A deployment as one route sees it: with the options that hold there when a call gives none."""
+
+    name: str
+    health: Health
+    deployment: Deployment
+    defaults: Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Route:
+    """A task name of the application."""
+
+    name: str
+    task: Task
+    chooser: Chooser
+    deadline_s: float | None
+    strict: bool
+    retry: RetryPolicy = field(default_factory=RetryPolicy)
+
+    def time_s(self, *, stream: bool) -> float:
+        """Seconds a call may take when it does not say."""
+        return self.deadline_s or _DEADLINES_S["stream" if stream else self.task]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Snapshot:
+    """One version of the configuration, ready to run."""
+
+    config: Config
+    config_hash: str
+    routes: Mapping[str, Route]
+    deployments: Mapping[str, Deployment]
+
+    def route(self, name: str, task: Task) -> Route:
+        """The route of that name.
+
+        Raises:
+            InvalidRequest: there is none, or it is for another task; names the nearest.
+        """
+        route = self.routes.get(name)
+        if route is None:
+            from difflib import get_close_matches  # noqa: PLC0415
+
+            near = get_close_matches(str(name), self.routes, n=1)
+            known = f"did you mean {near[0]!r}?" if near else f"known routes: {', '.join(sorted(self.routes))}"
+            raise InvalidRequest(f"unknown route {name!r}; {known}")
+        if route.task != task:
+            fitting = sorted(other.name for other in self.routes.values() if other.task == task)
+            raise InvalidRequest(
+                f"route {name!r} is for {route.task}, not for {task}; {task} routes: {', '.join(fitting) or 'none'}"
+            )
+        return route
+
+
+def build(config: Config, shared: Shared) -> Snapshot:
+    """Make a configuration ready: secrets read, wires bound, prices found.
+
+    Raises:
+        ConfigError: a secret is missing, a package is not installed.
+    """
+    limits = {name: _limits(config, deployment) for name, deployment in config.deployments.items()}
+    accounts = {name: _Account(name, provider, shared.transport) for name, provider in config.providers.items()}
+    gates = shared.limiter.adopt(limits)
+    deployments = {
+        name: accounts[deployment.provider].deployment(
+            name, deployment, gates[name], shared.health.setdefault(name, Health())
+        )
+        for name, deployment in config.deployments.items()
+    }
+    routes = {name: _route(name, route, config, deployments) for name, route in config.routes.items()}
+    return Snapshot(config=config, config_hash=config.config_hash, routes=routes, deployments=deployments)
+
+
+def _limits(config: Config, deployment: DeploymentConfig) -> list[Limit]:
+    account = f"{deployment.provider}"
+    model = f"{deployment.provider}/{deployment.model}"
+    own = _as_limits(model, deployment.limits)
+    return own + _as_limits(account, config.providers[deployment.provider].limits)
+
+
+def _as_limits(key: str, limits: LimitsConfig | None) -> list[Limit]:
+    amounts = {name: getattr(limits, name) for name in _PERIODS} if limits else {}
+    return [Limit(key, *_limit(name, amount)) for name, amount in amounts.items() if amount is not None]
+
+
+def _limit(name: str, amount: float) -> tuple[Dimension, float, float]:
+    dimension, period_s = _PERIODS[name]
+    return dimension, amount, period_s
+
+
+class _Account:
+    """What a provider's deployments share: kind, credential, endpoint, headers."""
+
+    def __init__(self, name: str, config: ProviderConfig, transport: Transport) -> None:
+        self._name = name
+        self._config = config
+        self._transport = transport
+        self._kind = find(config.kind)
+        self._profile: Profile = self._kind.profile
+        self._base_url = config.base_url or self._profile.base_url or ""
+        self._secret = config.api_key.open() if config.api_key else None
+
+    def deployment(self, name: str, config: DeploymentConfig, gate: Gate, health: Health) -> Deployment:
+        """Bind one model."""
+        backend, engine = self._backend(name, config.model)
+        return Deployment(
+            name=name,
+            provider=self._name,
+            kind=self._config.kind,
+            model=config.model,
+            space=config.model.rpartition("/")[2].lower(),
+            region=self._config.region,
+            backend=backend,
+            gate=gate,
+            health=health,
+            cost=self._pricing(config),
+            engine=engine,
+        )
+
+    def _backend(self, name: str, model: str) -> tuple[Backend, Engine | None]:
+        target = Target(
+            profile=self._profile,
+            provider=self._name,
+            deployment=name,
+            model=model,
+            base_url=self._base_url.rstrip("/"),
+            settings=self._config.settings,
+            secret=self._secret,
+        )
+        if isinstance(self._kind, EngineFactory):
+            engine = self._kind.open(target)
+            return EngineBackend(engine), engine
+        return self._wire(self._kind, target), None
+
+    def _wire(self, wire: Wire, target: Target) -> WireBackend:
+        endpoint = Endpoint(proxy=self._config.proxy, ca_file=self._config.ca_file)
+        return WireBackend(wire.bind(target), self._transport, endpoint, self._signer())
+
+    def _signer(self) -> HeaderSigner:
+        base = {"content-type": "application/json", "accept": "application/json", **self._profile.headers}
+        for name, value in self._config.headers.items():
+            base[name.lower()] = value if isinstance(value, str) else value.open().reveal()
+        header, prefix = self._profile.auth_header, self._profile.auth_prefix
+        return HeaderSigner(base, secret=self._secret, header=header, prefix=prefix)
+
+    def _pricing(self, config: DeploymentConfig) -> Callable[[Usage, str | None, datetime], Cost]:
+        if config.price:
+            row = config_row(config.price)
+            return lambda usage, _model, at: row.cost(usage, at=at)
+        vendor, model = self._price_name(config)
+        if vendor is None:
+            why = "base_url is not the vendor's own: set priced_as or price"
+            return lambda _usage, _model, _at: Cost(unknown=why)
+        return _BookPrices(vendor, model).cost
+
+    def _price_name(self, config: DeploymentConfig) -> tuple[str | None, str]:
+        priced_as = config.priced_as or self._config.priced_as
+        if priced_as:
+            vendor, _, model = priced_as.partition("/")
+            return self._vendor(vendor), model or config.model
+        host = urlsplit(self._base_url).hostname or ""
+        at_home = not self._config.base_url or any(
+            host == known or host.endswith(f".{known}") for known in self._profile.hosts
+        )
+        return (self._profile.prices if at_home else None), config.model
+
+    def _vendor(self, name: str) -> str:
+        try:
+            return find(name).profile.prices or name
+        except ConfigError:
+            return name  # a vendor of the price book that has no kind of its own
+
+
+class _BookPrices:
+    """Prices of one model by the bundled book: of the model served, if the book knows it, else of the one asked for."""
+
+    def __init__(self, vendor: str, model: str) -> None:
+        self._vendor = vendor
+        self._model = model
+        self._rows: dict[str | None, PriceRow | None] = {}
+
+    def cost(self, usage: Usage, served: str | None, at: datetime) -> Cost:
+        """What that usage costs at that time."""
+        try:
+            row = self._rows[served]
+        except KeyError:
+            row = self._rows[served] = self._find(served)
+        if row is None:
+            return Cost(unknown=f"the price book has no row for {self._vendor}/{self._model}")
+        return row.cost(usage, at=at)
+
+    def _find(self, served: str | None) -> PriceRow | None:
+        book = bundled()
+        return (book.find(self._vendor, served) if served else None) or book.find(self._vendor, self._model)
+
+
+def _route(name: str, config: RouteConfig, whole: Config, deployments: Mapping[str, Deployment]) -> Route:
+    def candidate(deployment_name: str) -> Candidate:
+        deployment = deployments[deployment_name]
+        defaults = merge(
+            _options(config.task, config.defaults.model_dump(exclude_none=True)),
+            _options(config.task, _deployment_defaults(whole.deployments[deployment_name])),
+        )
+        return Candidate(deployment_name, deployment.health, deployment, defaults)
+
+    picks = [candidate(pick) for pick in config.pick.names]
+    then = [candidate(other) for other in config.then]
+    chooser: Chooser = Weighted(picks, config.pick.weights, then) if config.pick.weights else Ordered(picks, then)
+    return Route(
+        name=name,
+        task=config.task,
+        chooser=chooser,
+        deadline_s=config.deadline,
+        strict=config.unsupported == "error",
+    )
+
+
+def _deployment_defaults(config: DeploymentConfig) -> dict[str, Any]:
+    defaults = config.defaults.model_dump(exclude_none=True)
+    if config.dimensions is not None:
+        defaults["dimensions"] = config.dimensions
+    return defaults
+
+
+def _options(task: Task, values: Mapping[str, Any]) -> Any:
+    """The task's options from a mapping; keys of other tasks are left out (the loader has checked the route's)."""
+    empty = TASKS[task].no_options
+    return type(empty)(**{key: value for key, value in values.items() if hasattr(empty, key)})

@@ -1,0 +1,177 @@
+"""A stream after its commit point: read, timed, settled once, whatever ends it.
+
+No policy wraps the iterator. Whoever ends the stream (the vendor, an error, the caller, the finalizer of a stream
+that was forgotten) comes to one of the synchronous endings here, and the first one wins.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+
+from orchestrator.backends import Source
+from orchestrator.errors import CallTimeout, MalformedReply, OrchestratorError, StreamInterrupted
+from orchestrator.pipeline import Exchange, Opened, Pipeline
+from orchestrator.spec.clock import Clock
+from orchestrator.spec.provider import Decoded, Failure
+from orchestrator.tasks import chat_usage_so_far, expect
+from orchestrator.types.chat import ChatReply
+from orchestrator.types.collect import Collector
+from orchestrator.types.stream import Finish, StreamEvent
+from orchestrator.types.usage import Usage
+
+__all__ = ["OpenStream"]
+
+_STALL_S = 30.0
+
+
+class OpenStream:
+    """The rest of a stream, in batches. Belongs to the event loop that opened it, but for `abandon`."""
+
+    def __init__(self, pipeline: Pipeline, opened: Opened, clock: Clock) -> None:
+        self._pipeline = pipeline
+        self._exchange: Exchange = opened.exchange
+        self._source: Source = opened.source
+        self._clock = clock
+        self._collector = Collector()
+        self._loop = asyncio.get_running_loop()
+        self._error: OrchestratorError | None = None
+        self._first_token_ms = (clock.monotonic() - opened.exchange.call.started) * 1e3
+        self._ready: list[StreamEvent] = self._take(opened.events)
+        self.reply: ChatReply | None = None
+
+    async def read(self) -> list[StreamEvent]:
+        """The next events, all that are ready; `[]` at the end.
+
+        Raises:
+            StreamInterrupted: it broke. Raised after the events that came before the break.
+        """
+        if self._ready:
+            events, self._ready = self._ready, []
+            return events
+        if self._error is not None:
+            raise self._error
+        if not self._exchange.open:
+            return []
+        return self._take(await self._read_source()) or await self.read()
+
+    async def _read_source(self) -> Decoded:
+        left_s = self._exchange.call.deadline - self._clock.monotonic()
+        try:
+            async with asyncio.timeout(min(_STALL_S, left_s)):
+                return await self._source.read() or [Failure(MalformedReply("the stream ended without its last event"))]
+        except TimeoutError:
+            if left_s <= _STALL_S:
+                return [Failure(CallTimeout("the stream outlasted the call's deadline", kind="deadline"))]
+            return [Failure(CallTimeout(f"no event for {_STALL_S:g} s", kind="stall"))]
+        except OrchestratorError as error:
+            return [Failure(error)]
+        except BaseException:
+            self.close()
+            raise
+
+    def _take(self, batch: Decoded) -> list[StreamEvent]:
+        events: list[StreamEvent] = []
+        add = self._collector.add
+        for event in batch:
+            if isinstance(event, Failure):
+                self._interrupt(event.error)
+                break
+            if isinstance(event, Finish):
+                self._complete(event, events)
+                break
+            add(event)
+            events.append(event)
+        return events
+
+    def _complete(self, finish: Finish, events: list[StreamEvent]) -> None:
+        """The stream has said everything: settle by the vendor's usage."""
+        self._collector.add(finish)
+        self._source.close()
+        exchange, call = self._exchange, self._exchange.call
+        result = self._collector.result()
+        usage = result.usage or call.rules.estimate(exchange.request, result)
+        try:
+            call.output = expect(call.expectation, result)
+        except MalformedReply as error:
+            exchange.fail(error, usage=usage, served=result.model)
+            self._fail(error)
+            return
+        exchange.settle(usage=usage, served=result.model, status=200, request_id=self._source.request_id)
+        self.reply = self._pipeline.reply(
+            call, exchange, result, usage, result.warnings, first_token_ms=self._first_token_ms
+        )
+        events.append(
+            Finish(reason=finish.reason, usage=usage, cost=self.reply.cost, provider_metadata=finish.provider_metadata)
+        )
+
+    def _interrupt(self, error: OrchestratorError) -> None:
+        self._source.close()
+        exchange = self._exchange
+        usage = self._usage_so_far()
+        interrupted = StreamInterrupted(
+            f"the stream broke: {error.message}",
+            text=self._collector.text,
+            usage=usage,
+            cause=error,
+            status=error.status,
+            vendor_code=error.vendor_code,
+            request_id=error.request_id or self._source.request_id,
+            retry_after=error.retry_after,
+            maybe_billed=True,
+        )
+        interrupted.__cause__ = error
+        exchange.fail(interrupted, usage=usage, served=self._collector.model)
+        self._fail(interrupted)
+
+    def _fail(self, error: OrchestratorError) -> None:
+        error.attempts = tuple(self._exchange.call.attempts)
+        self._error = error
+        partial = self._pipeline.reply(
+            self._exchange.call,
+            self._exchange,
+            self._collector.result(),
+            self._exchange.call.attempts[-1].usage or Usage(),
+            (),
+            first_token_ms=self._first_token_ms,
+            error=error,
+        )
+        if isinstance(error, StreamInterrupted):
+            error.reply = partial
+
+    def _usage_so_far(self) -> Usage:
+        return chat_usage_so_far(self._exchange.request, self._source.usage, self._collector.text)
+
+    def close(self) -> None:
+        """The caller wants no more. Closes the socket, settles by what had arrived, leaves the log line. Idempotent."""
+        self._source.close()
+        self._end("cancelled")
+
+    @property
+    def unfinished(self) -> bool:
+        """Nobody has come to an end of it yet."""
+        return self._exchange.open
+
+    def abandon(self) -> None:
+        """Like `close`, for a stream that was forgotten: from any thread, after its event loop too."""
+        if self._exchange.open:
+            with contextlib.suppress(RuntimeError):  # its loop is closed, and its sockets with it
+                self._loop.call_soon_threadsafe(self._source.close)
+            self._end("abandoned")
+
+    def _end(self, status: str) -> None:
+        exchange = self._exchange
+        if not exchange.open:
+            return
+        usage = self._usage_so_far()
+        exchange.settle(
+            usage=usage,
+            served=self._collector.model,
+            error=status.capitalize(),
+            status=200,
+            request_id=self._source.request_id,
+            maybe_billed=True,
+        )
+        exchange.call.deployment = exchange.deployment
+        result = self._collector.result()
+        self._pipeline.observe(exchange.call, result=result, request=exchange.request, usage=usage, status=status)

@@ -1,0 +1,217 @@
+"""What differs between chat, embed and rerank on the one path that all calls take."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from typing import Any, TypeVar
+
+import orjson
+
+from orchestrator.errors import MalformedReply
+from orchestrator.policies.limits import Need
+from orchestrator.policies.output import Expectation
+from orchestrator.pricing.estimates import estimate_tokens
+from orchestrator.types.call import Task
+from orchestrator.types.chat import (
+    ChatOptions,
+    ChatReply,
+    ChatRequest,
+    ChatResult,
+    Media,
+    Part,
+    Reasoning,
+    Text,
+    ToolCall,
+    ToolResult,
+)
+from orchestrator.types.retrieval import (
+    EmbedOptions,
+    EmbedReply,
+    EmbedRequest,
+    EmbedResult,
+    RerankOptions,
+    RerankReply,
+    RerankRequest,
+    RerankResult,
+)
+from orchestrator.types.usage import Usage
+
+__all__ = ["TASKS", "TaskRules", "chat_usage_so_far", "merge"]
+
+_MEDIA_TOKENS = 1_000
+"""A picture or a page: vendors count some 250 to 1,600 tokens each."""
+
+_MESSAGE_TOKENS = 4
+"""What the chat template adds per message."""
+
+_ASSUMED_OUTPUT = 1_000
+"""Reserved for an answer whose length nobody bounded."""
+
+OptionsT = TypeVar("OptionsT", ChatOptions, EmbedOptions, RerankOptions)
+
+
+@dataclass(frozen=True, slots=True)
+class TaskRules:
+    """The differences, as functions.
+
+    Attributes:
+        no_options: the options of a call that gives none.
+        need: tokens that a request is expected to use.
+        check: raises `MalformedReply` if a decoded answer cannot be one to this request.
+        estimate: usage of an answer whose vendor did not count.
+        details: the fields of the reply beyond those all replies share.
+        shape: `(items, dimensions, finish_reason)` for the log.
+    """
+
+    no_options: Any
+    need: Callable[[Any], Need]
+    check: Callable[[Any, Any], None]
+    estimate: Callable[[Any, Any], Usage]
+    reply: Callable[..., Any]
+    details: Callable[[Any, Any], dict[str, Any]]
+    shape: Callable[[Any, Any], tuple[int | None, int | None, str | None]]
+
+
+def merge(call: OptionsT, defaults: OptionsT) -> OptionsT:
+    """The call's options, and the defaults where it has none. Vendor options are merged by kind and key."""
+    values: dict[str, Any] = {}
+    for field in fields(call):
+        own, other = getattr(call, field.name), getattr(defaults, field.name)
+        if field.name == "provider_options" and own and other:
+            own = {kind: {**other.get(kind, {}), **own.get(kind, {})} for kind in {**other, **own}}
+        values[field.name] = other if own is None else own
+    return type(call)(**values)
+
+
+def _chat_need(request: ChatRequest) -> Need:
+    return Need(_chat_input(request), request.options.max_output_tokens or _ASSUMED_OUTPUT)
+
+
+def _chat_input(request: ChatRequest) -> int:
+    total = sum([_part_tokens(part) for message in request.messages for part in message.parts])
+    for tool in request.tools:
+        total += estimate_tokens(tool.description) + len(orjson.dumps(dict(tool.parameters))) // 4
+    return total + _MESSAGE_TOKENS * len(request.messages)
+
+
+def _part_tokens(part: Part) -> int:
+    match part:
+        case Text() | Reasoning():
+            return estimate_tokens(part.text)
+        case Media():
+            return _MEDIA_TOKENS
+        case ToolCall():
+            return 8 + len(orjson.dumps(part.arguments, default=str)) // 4
+        case ToolResult():
+            inner = (Text(part.content),) if isinstance(part.content, str) else part.content
+            return sum(map(_part_tokens, inner))
+
+
+def _chat_usage(request: ChatRequest, result: ChatResult) -> Usage:
+    output = sum([_part_tokens(part) for part in result.message.parts])
+    return Usage(input_tokens=_chat_input(request), output_tokens=output, source="estimate")
+
+
+def chat_usage_so_far(request: ChatRequest, known: Usage | None, text_so_far: str) -> Usage:
+    """Usage of a stream that broke: what the vendor said, completed by estimates."""
+    input_tokens = known.input_tokens if known else None
+    arrived = estimate_tokens(text_so_far)
+    return Usage(
+        input_tokens=_chat_input(request) if input_tokens is None else input_tokens,
+        output_tokens=max(arrived, (known.output_tokens if known else None) or 0),
+        cache_read_tokens=known.cache_read_tokens if known else None,
+        cache_write_tokens=known.cache_write_tokens if known else None,
+        cache_write_1h_tokens=known.cache_write_1h_tokens if known else None,
+        source="estimate",
+    )
+
+
+def _chat_details(result: ChatResult, call: Any) -> dict[str, Any]:
+    return {
+        "message": result.message,
+        "finish_reason": result.finish_reason,
+        "provider_metadata": result.provider_metadata,
+        "output": call.output,
+    }
+
+
+def _embed_need(request: EmbedRequest) -> Need:
+    return Need(sum([estimate_tokens(text) for text in request.texts]), 0)
+
+
+def _embed_check(request: EmbedRequest, result: EmbedResult) -> None:
+    vectors = result.vectors
+    if len(vectors) != len(request.texts):
+        raise MalformedReply(f"{len(vectors)} vectors came back for {len(request.texts)} texts")
+    lengths = {len(vector) for vector in vectors}
+    wanted = request.options.dimensions
+    if len(lengths) != 1 or 0 in lengths or (wanted is not None and wanted not in lengths):
+        raise MalformedReply(f"vectors of {sorted(lengths)} dimensions came back, expected {wanted or 'one length'}")
+
+
+def _embed_details(result: EmbedResult, call: Any) -> dict[str, Any]:
+    dimensions = len(result.vectors[0])
+    return {
+        "raw_vectors": result.vectors,
+        "dimensions": dimensions,
+        "space": f"{call.deployment.space}@{dimensions}",
+    }
+
+
+def _rerank_need(request: RerankRequest) -> Need:
+    return Need(sum([estimate_tokens(text) for text in (request.query, *request.documents)]), 0)
+
+
+def _rerank_check(request: RerankRequest, result: RerankResult) -> None:
+    indexes = [item.index for item in result.results]
+    if len(set(indexes)) != len(indexes) or any(not 0 <= i < len(request.documents) for i in indexes):
+        raise MalformedReply("the ranking names documents that were not sent, or one of them twice")
+
+
+def _rerank_details(result: RerankResult, call: Any) -> dict[str, Any]:
+    top_n = call.request.options.top_n
+    ranked = sorted(result.results, key=lambda item: -item.score)
+    return {"results": tuple(ranked[:top_n] if top_n else ranked)}
+
+
+def _input_only(need: Callable[[Any], Need]) -> Callable[[Any, Any], Usage]:
+    return lambda request, _result: Usage(input_tokens=need(request).input_tokens, source="estimate")
+
+
+TASKS: Mapping[Task, TaskRules] = {
+    "chat": TaskRules(
+        no_options=ChatOptions(),
+        need=_chat_need,
+        check=lambda _request, _result: None,
+        estimate=_chat_usage,
+        reply=ChatReply,
+        details=_chat_details,
+        shape=lambda _request, result: (None, None, result.finish_reason.unified),
+    ),
+    "embed": TaskRules(
+        no_options=EmbedOptions(),
+        need=_embed_need,
+        check=_embed_check,
+        estimate=_input_only(_embed_need),
+        reply=EmbedReply,
+        details=_embed_details,
+        shape=lambda request, result: (len(request.texts), len(result.vectors[0]), None),
+    ),
+    "rerank": TaskRules(
+        no_options=RerankOptions(),
+        need=_rerank_need,
+        check=_rerank_check,
+        estimate=_input_only(_rerank_need),
+        reply=RerankReply,
+        details=_rerank_details,
+        shape=lambda request, _result: (len(request.documents), None, None),
+    ),
+}
+
+
+def expect(expectation: Expectation | None, result: ChatResult) -> Any:
+    """The validated structured output, None if none was asked for or the model called a tool instead."""
+    if expectation is None or (result.message.tool_calls and not result.message.text):
+        return None
+    return expectation.read(result.message.text)
