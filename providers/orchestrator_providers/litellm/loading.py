@@ -36,6 +36,7 @@ _GLOBALS: dict[str, Any] = {
     "set_verbose": False,
     "cache": None,
     "num_retries": None,
+    "DEFAULT_MAX_RETRIES": 0,  # what `max_retries=0` falls back to in embeddings, where it counts as not given
     "default_fallbacks": None,
     "drop_params": False,
 }
@@ -113,12 +114,15 @@ def _switch_off(litellm: Any) -> None:
 
 
 def _warm(litellm: Any) -> None:
-    # What this loads would otherwise be loaded inside the first call, or fetched without the environment above.
-    # A release that lost one of the two only makes the first call slower.
+    # What this loads would otherwise be loaded inside the first call, fetched without the environment above, or warned
+    # about without the filters of litellm. A release that lost one of these only makes the first call slower.
+    chat = {"model": "openai/gpt-4o", "messages": [{"role": "user", "content": "-"}], "mock_response": "-"}
     with suppress(Exception):
         import_module("litellm.anthropic_beta_headers_manager").reload_beta_headers_config()
     with suppress(Exception):
-        litellm.completion(model="openai/gpt-4o", messages=[{"role": "user", "content": "-"}], mock_response="-")
+        litellm.completion(**chat)
+    with suppress(Exception):
+        list(litellm.completion(**chat, stream=True, stream_options={"include_usage": True}))
 
 
 @contextmanager

@@ -30,12 +30,14 @@ __all__ = ["chat_kwargs", "embed_kwargs", "rerank_kwargs"]
 
 # What the engine itself decides: retries, fallbacks, caching and callbacks are the pipeline's business.
 _RESERVED = frozenset(
-    (
-        "api_base api_key base_url cache caching callbacks context_window_fallback_dict documents drop_params "
-        "failure_callback fallbacks input litellm_metadata logger_fn max_retries messages metadata mock_response model "
-        "model_list num_retries query retry_policy stream stream_options success_callback timeout verbose"
-    ).split()
-)
+    {
+        "api_base", "api_key", "base_url", "cache", "caching", "callbacks", "context_window_fallback_dict",
+        "documents", "drop_params", "failure_callback", "fallbacks", "input", "litellm_metadata",
+        "logger_fn", "max_retries", "messages", "metadata", "mock_response", "model", "model_list",
+        "num_retries", "query", "retry_policy", "stream", "stream_options", "success_callback", "timeout",
+        "verbose",
+    }
+)  # fmt: skip
 _OPTIONS = ("temperature", "top_p", "seed", "reasoning_effort", "parallel_tool_calls")
 _AUDIO_FORMATS = {"audio/mpeg": "mp3", "audio/mp3": "mp3", "audio/wav": "wav", "audio/x-wav": "wav"}
 _INPUT_TYPES: dict[str, dict[InputType, str]] = {
@@ -69,6 +71,9 @@ def chat_kwargs(
             warnings.append(CallWarning("unsupported", name, "litellm reports that the model cannot take it"))
     kwargs |= _features(request, supported)
     kwargs |= _extras(request.options.provider_options)
+    if request.tools:
+        # Its MCP gateway calls tools and model in a loop of its own, and needs a package litellm does not install.
+        kwargs["_skip_mcp_handler"] = True
     return kwargs, tuple(warnings)
 
 
