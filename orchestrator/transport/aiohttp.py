@@ -6,11 +6,13 @@ import asyncio
 import io
 import socket
 import ssl
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from functools import lru_cache, partial
 
 import aiohttp
 from aiohttp.abc import ResolveResult
+from aiohttp.client_proto import ResponseHandler
 from aiohttp.http_exceptions import HttpProcessingError
 from multidict import CIMultiDict
 from yarl import URL
@@ -33,6 +35,8 @@ _ONE_WRITE_BYTES = 1024 * 1024
 
 _OWN_HEADERS = {"accept": "*/*", "user-agent": "model-orchestrator"}
 
+# What aiohttp says, as a bare RuntimeError, to those who still use a session that was closed.
+_POOL_CLOSED = {"Connection closed.", "Session is closed"}
 _ClientError = (aiohttp.ClientError, HttpProcessingError, OSError)
 
 
@@ -68,7 +72,7 @@ class AiohttpTransport:
                 headers=self._headers(tuple(request.headers.items())),
                 allow_redirects=False,
             )
-        except _ClientError as error:
+        except (*_ClientError, RuntimeError) as error:
             failure = self._failure(request.url, error)
         else:
             return self._stream(request.url, response)
@@ -84,7 +88,7 @@ class AiohttpTransport:
             return BodyStream(
                 response.status,
                 response.headers,
-                pull=response.content.readany,
+                pull=_reader(response),
                 release=response.close,
                 failure=partial(self._failure, url),
                 limit=self._limits.body_bytes,
@@ -129,9 +133,25 @@ class AiohttpTransport:
             return not_connected(host, error)
         if isinstance(error, aiohttp.ClientResponseError | HttpProcessingError):
             return malformed(host)
-        if isinstance(error, _ClientError):
+        if isinstance(error, _ClientError) or str(error) in _POOL_CLOSED:
             return broken(host)
         raise error
+
+
+def _reader(response: aiohttp.ClientResponse) -> Callable[[], Awaitable[bytes]]:
+    framed = "content-length" in response.headers or "transfer-encoding" in response.headers
+    if framed or response.connection is None or response.connection.protocol is None:
+        return response.content.readany
+    return partial(_read_until_eof, response.content, response.connection.protocol)
+
+
+async def _read_until_eof(content: aiohttp.StreamReader, protocol: ResponseHandler) -> bytes:
+    # To aiohttp a reset ends such a body as well as a regular end does.
+    data = await content.readany()
+    error = protocol.exception()
+    if not data and isinstance(error, aiohttp.ClientOSError):
+        raise error
+    return data
 
 
 class _TimedResolver(aiohttp.ThreadedResolver):

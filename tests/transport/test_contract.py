@@ -276,6 +276,7 @@ def then_reset(data: bytes) -> Script:
         then_reset(HEAD + b"content-length: 11\r\n\r\n"),
         then_reset(HEAD + b"content-length: 11\r\n\r\n" + BODY[:5]),
         then_reset(chunked(BODY[:5], end=False)),
+        then_reset(HEAD + b"connection: close\r\n\r\n" + BODY),
         replies(HEAD + b"content-length: 11\r\n\r\n" + BODY[:5], close=True),
         replies(chunked(BODY, end=False), close=True),
         replies(chunked(BODY, end=False) + b"0\r\n", close=True),
@@ -287,6 +288,7 @@ def then_reset(data: bytes) -> Script:
         "reset-after-headers",
         "reset-in-body",
         "reset-in-chunks",
+        "reset-for-eof",
         "eof-in-body",
         "eof-in-chunks",
         "eof-in-last-chunk",
@@ -431,6 +433,29 @@ def test_broken_streams_give_what_came_first(make: Make) -> None:
     assert b"".join(got) == b"data: 1\n\n"
     assert isinstance(error, ConnectionFailed)
     assert error.maybe_billed
+
+
+@pytest.mark.parametrize(
+    "data", [chunked(BODY, end=False), HEAD + b"content-length: 99\r\n\r\n" + BODY], ids=["chunked", "length"]
+)
+def test_streams_fail_when_their_pool_is_closed(make: Make, data: bytes) -> None:
+    """A stream that is still open when its transport is closed says that its connection broke."""
+
+    async def hang(peer: Peer, request: Request) -> None:
+        await peer.send(data)
+        await peer.until_gone()
+
+    async def main() -> None:
+        transport = make()
+        async with served(hang) as server:
+            stream = await transport.open(post(server.url()), Endpoint())
+            assert await stream.read() == BODY
+            await transport.close()
+            with pytest.raises(ConnectionFailed):
+                await asyncio.wait_for(stream.read(), 2)
+            stream.close()
+
+    asyncio.run(main())
 
 
 def test_error_answers_of_streams_are_read_whole(make: Make) -> None:
