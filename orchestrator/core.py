@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import weakref
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from random import Random
@@ -51,7 +53,7 @@ class Core:
         self._shared = Shared(transport or _default_transport(), Limiter(MemoryLimits()))
         self.snapshot = build(config, self._shared)
         self.log = self._open_log(config)
-        self.pipeline = Pipeline(clock=self.clock, random=random or Random(), emit=self.emit)
+        self.pipeline = Pipeline(clock=self.clock, random=random or _new_random(), emit=self.emit)
         self._swap = Lock()
         self._watcher = self._watch(config, reread) if reread else None
         self._warm_up()
@@ -151,6 +153,24 @@ class Core:
         """Close this loop's connections and write the log out."""
         await self._shared.transport.close()
         self.log.close()
+
+
+def _new_random() -> Random:
+    # An instance of our own: an application that seeds the global one must not make call ids repeat.
+    random = Random()
+    _RANDOMS.add(random)
+    return random
+
+
+_RANDOMS: weakref.WeakSet[Random] = weakref.WeakSet()
+
+
+def _reseed() -> None:
+    for random in list(_RANDOMS):
+        random.seed()
+
+
+os.register_at_fork(after_in_child=_reseed)
 
 
 def _default_transport() -> Transport:

@@ -21,7 +21,6 @@ from __future__ import annotations
 
 import asyncio
 import math
-import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -72,12 +71,12 @@ class Call:
     request: Any
     context: CallContext
     config_hash: str
+    id: str
     started: float
     deadline: float
     progress: Progress
     stream: bool = False
     expectation: Expectation | None = None
-    id: str = field(default_factory=lambda: uuid.uuid4().hex)
     attempts: list[Attempt] = field(default_factory=list)
     queue_s: float = 0.0
     wait_s: float = 0.0
@@ -187,6 +186,7 @@ class Pipeline:
             request=request,
             context=context,
             config_hash=config_hash,
+            id=format(self._random.getrandbits(128), "032x"),
             started=started,
             deadline=started + time_s,
             progress=Progress(route.chooser.order(self._random.random)),

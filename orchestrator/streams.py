@@ -37,8 +37,8 @@ class OpenStream:
         self._loop = asyncio.get_running_loop()
         self._error: OrchestratorError | None = None
         self._first_token_ms = (clock.monotonic() - opened.exchange.call.started) * 1e3
-        self._ready: list[StreamEvent] = self._take(opened.events)
         self.reply: ChatReply | None = None
+        self._ready: list[StreamEvent] = self._take(opened.events)
 
     async def read(self) -> list[StreamEvent]:
         """The next events, all that are ready; `[]` at the end.
