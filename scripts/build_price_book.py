@@ -40,18 +40,18 @@ def compile_rows(date: str) -> tuple[dict[str, Row], dict[str, Any]]:
     primary = _as_book(rows, date)
     disagreements: dict[str, Any] = {}
     for vendor, model, entry in longtail.entries(longtail.map_path()):
-        known = primary.find(vendor, model)
+        known = primary.resolve(vendor, model)
         if known is None:
             completed = longtail.row(entry, model)
             if completed is not None:
                 rows.setdefault(f"{vendor}/{model}", completed)
             continue
-        row = rows[known.name]
+        row = rows[known]
         adopt_weekdays(row, longtail.off_peak(entry))
         adopt_search_fees(row, entry)
         found = differences(row, longtail.row(entry, model), date)
         if found:
-            disagreements[f"{vendor}/{model}"] = {"row": known.name, **found}
+            disagreements[f"{vendor}/{model}"] = {"row": known, **found}
     return rows, disagreements
 
 

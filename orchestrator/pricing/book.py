@@ -6,9 +6,12 @@ another's models at its prices); then one row per line, keyed `vendor/model`. Th
 them.
 
 A row holds prices by bucket, as strings: USD per million tokens, or USD each for units. See `rates` for the forms of a
-price and `periods` for those of a date. Vendors have the provider ids of genai-prices (`x-ai`, `together`,
-`fireworks`, `aws`, `google`, ...) and, where that knows none, LiteLLM's (`jina_ai`, `dashscope`, `nebius`, ...).
-LiteLLM's names for the former, such as `xai` or `together_ai`, are understood too.
+price and `periods` for those of a date. A row marked `unpriced` is there for its rules: it keeps a model whose price
+cannot be told (images, hours of speech) from being taken for its namesake.
+
+Vendors have the provider ids of genai-prices (`x-ai`, `together`, `fireworks`, `aws`, `google`, ...) and, where that
+knows none, LiteLLM's (`jina_ai`, `dashscope`, `nebius`, ...). LiteLLM's names for the former, such as `xai` or
+`together_ai`, are understood too.
 """
 
 from __future__ import annotations
@@ -76,11 +79,11 @@ class Book:
                 self._rules.setdefault(vendor, []).append((rule, name))
 
     def __len__(self) -> int:
-        return len(self._rows)
+        return sum(1 for _ in self)
 
     def __iter__(self) -> Iterator[str]:
-        """Names of all rows, `vendor/model`."""
-        return iter(self._rows)
+        """Names of all rows with prices, `vendor/model`."""
+        return (name for name, row in self._rows.items() if not row.get("unpriced"))
 
     def find(self, vendor: str, model: str) -> PriceRow | None:
         """The row for a model id as sent to, or returned by, a vendor; None if the book has no price for it.
@@ -90,21 +93,29 @@ class Book:
         key = (vendor, model)
         row = self._found.get(key, _MISSING)
         if row is _MISSING:
-            row = self._look_up(vendor.lower(), model.lower())
+            row = self._look_up(vendor, model)
             if len(self._found) >= _CACHE_SIZE:
                 self._found.clear()
             self._found[key] = row
         return row  # type: ignore[no-any-return]
 
     def _look_up(self, vendor: str, model: str) -> PriceRow | None:
+        name = self.resolve(vendor, model)
+        if name is None or self._rows[name].get("unpriced"):
+            return None
+        row = self._rows[name]
+        return PriceRow(name, row, book=self.version, source=row.get("source", "genai-prices"))
+
+    def resolve(self, vendor: str, model: str) -> str | None:
+        """Name of the row that speaks for a model, be it only to say that the model has no price we can tell."""
+        vendor, model = vendor.lower(), model.lower()
         vendor = self._vendors.get(vendor, vendor)
         sellers = (vendor, *self._fallbacks.get(vendor, ()))
         for id_ in dict.fromkeys((model, dashed_date(model))):
             for seller in sellers:
                 name = self._names.get(f"{seller}/{id_}") or self._by_rule(seller, id_)
                 if name is not None:
-                    row = self._rows[name]
-                    return PriceRow(name, row, book=self.version, source=row.get("source", "genai-prices"))
+                    return name
         return None
 
     def _by_rule(self, vendor: str, model: str) -> str | None:

@@ -29,6 +29,7 @@ _BUCKETS = {
 _PER_THOUSAND = {"search_unit", "web_search", "request"}
 
 # A model that bills any of these is no chat, embedding or rerank model, or bills what a usage does not count.
+# Its row has no price; it stays for its rules, lest `gemini-x-image` be taken for `gemini-x`.
 _FOREIGN = {
     "output_image_mtok",
     "output_video_mtok",
@@ -50,8 +51,7 @@ def models() -> Iterator[tuple[str, Any]]:
     """(vendor, model) in the order in which the package tries them."""
     for provider in providers:
         for model in provider.models:
-            if _fits(model):
-                yield provider.id, model
+            yield provider.id, model
 
 
 def fallbacks() -> dict[str, list[str]]:
@@ -90,11 +90,7 @@ def _fits(model: Any) -> bool:
 
 def _row(vendor: str, model: Any) -> Row:
     embeds = "embed" in model.id.lower()
-    periods = [[_when(constraint), _prices(prices, embeds=embeds)] for constraint, prices in _periods(model)]
-    row: Row = periods[0][1] if len(periods) == 1 and periods[0][0] is None else {"periods": periods}
-    variants = _variants(model, embeds=embeds)
-    if variants:
-        row["variants"] = variants
+    row = _priced(model, embeds=embeds) if _fits(model) else {"unpriced": True}
     ids = [value for test, value in _rules(model.match) if test == "equals" and value != model.id.lower()]
     rules = [[test, value] for test, value in _rules(model.match) if test != "equals"]
     if ids:
@@ -104,6 +100,13 @@ def _row(vendor: str, model: Any) -> Row:
     if vendor == "perplexity" and "request" in row:
         row["request_high"] = row.pop("request")  # the package has the fee for the largest search context only
     return row
+
+
+def _priced(model: Any, *, embeds: bool) -> Row:
+    periods = [[_when(constraint), _prices(prices, embeds=embeds)] for constraint, prices in _periods(model)]
+    row: Row = periods[0][1] if len(periods) == 1 and periods[0][0] is None else {"periods": periods}
+    variants = _variants(model, embeds=embeds)
+    return {**row, "variants": variants} if variants else row
 
 
 def _prices(prices: Any, *, embeds: bool) -> Prices:

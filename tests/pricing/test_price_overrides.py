@@ -18,7 +18,11 @@ NOW = datetime(2026, 11, 23, tzinfo=UTC)
 def test_numbers_and_their_text_mean_the_same_price() -> None:
     """Strings, ints, Decimals and floats as written give the same exact cost: 1M x 0.15 + 1M x 2."""
     usage = Usage(input_tokens=1_000_000, output_tokens=1_000_000)
-    for price in ({"input": "0.15", "output": 2}, {"input": Decimal("0.15"), "output": "2"}, {"input": 0.15, "output": 2.0}):
+    for price in (
+        {"input": "0.15", "output": 2},
+        {"input": Decimal("0.15"), "output": "2"},
+        {"input": 0.15, "output": 2.0},
+    ):
         cost = config_row(price).cost(usage, at=NOW)
         assert (cost.total, cost.price_row, cost.price_book) == (Decimal("2.15"), "config", None)
 

@@ -59,7 +59,12 @@ KNOWN: list[tuple[str, dict[str, Any], dict[str, Any], dict[str, str]]] = [
         {"input": "0.00003", "cache_read": "0.000075", "output": "0.00018"},
     ),
     # all of the prompt from cache: no uncached input is left; 1000 x 0.075/M
-    ("all cached", MINI, {"input_tokens": 1000, "output_tokens": 0, "cache_read_tokens": 1000}, {"cache_read": "0.000075"}),
+    (
+        "all cached",
+        MINI,
+        {"input_tokens": 1000, "output_tokens": 0, "cache_read_tokens": 1000},
+        {"cache_read": "0.000075"},
+    ),
     # 5000 = 1000 plain + 3000 read + 1000 written: 1000 x 3/M; 3000 x 0.3/M; 1000 x 3.75/M; 100 x 15/M
     (
         "cache write",
@@ -84,7 +89,12 @@ KNOWN: list[tuple[str, dict[str, Any], dict[str, Any], dict[str, str]]] = [
     # 200000 is not above 200000: 0.2M x 1.25 = 0.25; 0.01M x 10 = 0.1
     ("at the step", TIERED, {"input_tokens": 200_000, "output_tokens": 10_000}, {"input": "0.25", "output": "0.1"}),
     # one token more and the whole request is dearer: 200001 x 2.5/M = 0.5000025; 10000 x 15/M = 0.15
-    ("above the step", TIERED, {"input_tokens": 200_001, "output_tokens": 10_000}, {"input": "0.5000025", "output": "0.15"}),
+    (
+        "above the step",
+        TIERED,
+        {"input_tokens": 200_001, "output_tokens": 10_000},
+        {"input": "0.5000025", "output": "0.15"},
+    ),
     # cached tokens count for the step: 250k of which 240k cached: 10000 x 2.5/M; 240000 x 0.25/M; 10 x 15/M
     (
         "step by whole prompt",
@@ -214,7 +224,11 @@ KNOWN: list[tuple[str, dict[str, Any], dict[str, Any], dict[str, str]]] = [
         {
             "input_tokens": 1000,
             "output_tokens": 0,
-            "raw": {"service_tier": "standard", "inference_geo": "global", "server_tool_use": {"web_search_requests": 0}},
+            "raw": {
+                "service_tier": "standard",
+                "inference_geo": "global",
+                "server_tool_use": {"web_search_requests": 0},
+            },
         },
         {"input": "0.003"},
     ),
@@ -223,7 +237,12 @@ KNOWN: list[tuple[str, dict[str, Any], dict[str, Any], dict[str, str]]] = [
 UNKNOWN: list[tuple[str, dict[str, Any], dict[str, Any], str]] = [
     ("input not reported", MINI, {"output_tokens": 5}, "input_tokens is unknown"),
     ("output not reported", MINI, {"input_tokens": 5}, "output_tokens is unknown"),
-    ("cache read", {"input": "1", "output": "2"}, {"input_tokens": 9, "output_tokens": 1, "cache_read_tokens": 4}, "cache_read"),
+    (
+        "cache read",
+        {"input": "1", "output": "2"},
+        {"input_tokens": 9, "output_tokens": 1, "cache_read_tokens": 4},
+        "cache_read",
+    ),
     ("cache write", MINI, {"input_tokens": 9, "output_tokens": 1, "cache_write_tokens": 4}, "no price for cache_write"),
     (
         "write for an hour",
@@ -237,7 +256,12 @@ UNKNOWN: list[tuple[str, dict[str, Any], dict[str, Any], str]] = [
     ("search units", {"input": "1"}, {"input_tokens": 9, "search_units": 1}, "no price for search_unit"),
     ("units not reported", {"search_unit": "0.002"}, {}, "search_units is unknown"),
     ("reasoning not told", REASONER, {"input_tokens": 1, "output_tokens": 9}, "reasoning_tokens is unknown"),
-    ("too much cached", MINI, {"input_tokens": 9, "output_tokens": 1, "cache_read_tokens": 10}, "parts of input_tokens"),
+    (
+        "too much cached",
+        MINI,
+        {"input_tokens": 9, "output_tokens": 1, "cache_read_tokens": 10},
+        "parts of input_tokens",
+    ),
     (
         "too much sound",
         AUDIO,
@@ -260,7 +284,12 @@ UNKNOWN: list[tuple[str, dict[str, Any], dict[str, Any], str]] = [
         {"input_tokens": 1001, "output_tokens": 1, "cache_read_tokens": 1},
         "no price for cache_read",
     ),
-    ("tier", MINI, {"input_tokens": 9, "output_tokens": 1, "raw": {"service_tier": "priority"}}, "service tier priority"),
+    (
+        "tier",
+        MINI,
+        {"input_tokens": 9, "output_tokens": 1, "raw": {"service_tier": "priority"}},
+        "service tier priority",
+    ),
     (
         "tier without cache price",
         SERVED,
@@ -284,7 +313,11 @@ UNKNOWN: list[tuple[str, dict[str, Any], dict[str, Any], str]] = [
     (
         "a second model",
         CLAUDE,
-        {"input_tokens": 9, "output_tokens": 1, "raw": {"iterations": [{"type": "message"}, {"type": "advisor_message"}]}},
+        {
+            "input_tokens": 9,
+            "output_tokens": 1,
+            "raw": {"iterations": [{"type": "message"}, {"type": "advisor_message"}]},
+        },
         "further models",
     ),
     (
@@ -293,12 +326,18 @@ UNKNOWN: list[tuple[str, dict[str, Any], dict[str, Any], str]] = [
         {"input_tokens": 9, "output_tokens": 1, "raw": {"server_tool_use": {"web_search_requests": 1}}},
         "no price for web_search",
     ),
-    ("seconds of sound", MINI, {"input_tokens": 9, "output_tokens": 1, "raw": {"prompt_audio_seconds": 3}}, "audio_second"),
+    (
+        "seconds of sound",
+        MINI,
+        {"input_tokens": 9, "output_tokens": 1, "raw": {"prompt_audio_seconds": 3}},
+        "audio_second",
+    ),
     ("search context", SONAR, {"input_tokens": 9, "output_tokens": 1}, "search_context_size is unknown"),
 ]
 
 
 def build_row(row: dict[str, Any]) -> PriceRow:
+    """A row as the book would make it."""
     return PriceRow("vendor/model", row, book="2026-11-23-test", source="test")
 
 
@@ -334,7 +373,7 @@ def test_what_cannot_be_priced_is_unknown_with_the_reason(
         (DATED, datetime(2026, 3, 13, tzinfo=UTC), "4"),
         # 13 March 01:00 in Berlin is still the 12th in UTC
         (DATED, datetime(2026, 3, 13, 0, 30, tzinfo=timezone(timedelta(hours=1))), "5"),
-        (DATED, datetime(2026, 3, 13), "4"),  # noqa: DTZ001 - naive is the case under test
+        (DATED, datetime(2026, 3, 13), "4"),  # naive means UTC
         (PEAK, datetime(2026, 11, 23, 0, 59, tzinfo=UTC), "0.15"),
         (PEAK, datetime(2026, 11, 23, 1, 0, tzinfo=UTC), "0.3"),
         (PEAK, datetime(2026, 11, 23, 4, 0, tzinfo=UTC), "0.15"),
@@ -404,7 +443,8 @@ usages = st.builds(
     search_units=st.none() | st.floats(min_value=0, max_value=1e6),
     raw=st.none()
     | st.fixed_dictionaries(
-        {}, optional={"service_tier": st.sampled_from(["default", "flex", "odd"]), "search_context_size": st.just("low")}
+        {},
+        optional={"service_tier": st.sampled_from(["default", "flex", "odd"]), "search_context_size": st.just("low")},
     ),
 )
 
