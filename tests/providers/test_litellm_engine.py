@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import time
 from array import array
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Iterator
 from typing import Any, TypeVar
 
 import pytest
-from litellm_loopback import Answer, Vendor, named, sse, vendor
+from litellm_loopback import Answer, Vendor, drop_clients, named, sse, vendor
 
-from orchestrator.errors import ConfigError, InvalidRequest, MalformedReply, UnsupportedFeature
+from orchestrator.errors import CallTimeout, ConfigError, InvalidRequest, MalformedReply, UnsupportedFeature
 from orchestrator.spec.auth import Secret
 from orchestrator.spec.provider import Target
 from orchestrator.types import (
@@ -39,16 +40,23 @@ from orchestrator_providers.litellm.engine import LiteLLMEngine, open_engine
 from orchestrator_providers.litellm.profile import PROFILE
 
 pytestmark = [
+    pytest.mark.usefixtures("clients"),
     pytest.mark.filterwarnings("ignore::DeprecationWarning:litellm.*"),
-    # litellm keeps its HTTP clients for the process; a loop that ends leaves their sockets to the collector.
+    # litellm keeps its HTTP clients; when a loop has ended their sockets are left to the collector.
     pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning"),
     pytest.mark.filterwarnings("ignore:Unclosed:ResourceWarning"),
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
 
 T = TypeVar("T")
 KEY = "sk-test-0123456789abcdef"
 WEATHER = Tool(name="weather", description="Weather now", parameters={"type": "object", "properties": {}})
+
+
+@pytest.fixture(scope="module")
+def clients() -> Iterator[None]:
+    """Collects what litellm leaves open before another module's tests would be blamed for it."""
+    yield
+    drop_clients()
 
 
 def engine(model: str, base_url: str, **settings: Any) -> LiteLLMEngine:
@@ -223,6 +231,32 @@ def test_one_engine_serves_several_loops_in_a_row() -> None:
         opened = openai(one)
         texts = [run(opened.chat(ask(), timeout_s=20)).message.text for _ in range(3)]
     assert texts == ["Hello"] * 3
+
+
+def test_a_slow_import_does_not_block_the_loop() -> None:
+    """While litellm is still loading in its thread, the loop goes on and the deadline holds."""
+    loads: list[float] = []
+
+    def load() -> Any:
+        loads.append(time.monotonic())
+        time.sleep(0.5)
+        raise AssertionError("nobody waits for this any more")
+
+    async def work() -> int:
+        ticks = 0
+        call = asyncio.create_task(opened.chat(ask(), timeout_s=0.2))
+        while not call.done():
+            await asyncio.sleep(0.01)
+            ticks += 1
+        with pytest.raises(CallTimeout):
+            await call
+        return ticks
+
+    opened = LiteLLMEngine(
+        Target(profile=PROFILE, provider="p", deployment="d", model="openai/x", base_url=""), load=load
+    )
+    assert run(work()) >= 5
+    assert len(loads) == 1
 
 
 def test_a_history_with_tools_media_and_reasoning_travels_whole() -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import pickle
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from litellm_loopback import Answer, Vendor, closed_port, sse, vendor
+from litellm_loopback import Answer, Vendor, closed_port, drop_clients, sse, vendor
 
 from orchestrator.errors import (
     AuthenticationFailed,
@@ -31,15 +32,23 @@ from orchestrator_providers.litellm.errors import translate
 from orchestrator_providers.litellm.profile import PROFILE
 
 pytestmark = [
+    pytest.mark.usefixtures("clients"),
     pytest.mark.filterwarnings("ignore::DeprecationWarning:litellm.*"),
+    # litellm keeps its HTTP clients; when a loop has ended their sockets are left to the collector.
     pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning"),
     pytest.mark.filterwarnings("ignore:Unclosed:ResourceWarning"),
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
 
 PROMPT = "PROMPT-SENTINEL-the-quick-brown-fox"
 KEY = "sk-sentinel-0123456789abcdef"
 ASK = ChatRequest(messages=(Message("user", (Text(PROMPT),)),))
+
+
+@pytest.fixture(scope="module")
+def clients() -> Iterator[None]:
+    """Collects what litellm leaves open before another module's tests would be blamed for it."""
+    yield
+    drop_clients()
 
 
 def engine(model: str, base_url: str) -> LiteLLMEngine:

@@ -118,6 +118,8 @@ def _warm(litellm: Any) -> None:
     # about without the filters of litellm. A release that lost one of these only makes the first call slower.
     chat = {"model": "openai/gpt-4o", "messages": [{"role": "user", "content": "-"}], "mock_response": "-"}
     with suppress(Exception):
+        import_module("openai.resources")  # half a second, else on the event loop
+    with suppress(Exception):
         import_module("litellm.anthropic_beta_headers_manager").reload_beta_headers_config()
     with suppress(Exception):
         litellm.completion(**chat)
