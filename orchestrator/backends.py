@@ -6,7 +6,7 @@ Both give the pipeline the same two things: a whole answer, or a source of strea
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
@@ -21,7 +21,19 @@ from orchestrator.types.retrieval import EmbedRequest, EmbedResult, RerankReques
 from orchestrator.types.stream import StreamStart
 from orchestrator.types.usage import Usage
 
-__all__ = ["Answer", "Backend", "EngineBackend", "Request", "Result", "Source", "WireBackend"]
+__all__ = [
+    "Answer",
+    "Backend",
+    "EngineBackend",
+    "Interceptor",
+    "Request",
+    "Result",
+    "Source",
+    "WireBackend",
+    "backend_for",
+    "intercepted",
+    "set_interceptor",
+]
 
 Request: TypeAlias = ChatRequest | EmbedRequest | RerankRequest
 Result: TypeAlias = ChatResult | EmbedResult | RerankResult
@@ -232,6 +244,29 @@ class _EngineSource:
             task = asyncio.ensure_future(aclose())
             _CLOSING.add(task)
             task.add_done_callback(_CLOSING.discard)
+
+
+Interceptor: TypeAlias = Callable[[str], "Backend"]
+"""Gives the backend to use for a route, instead of its deployments' own."""
+
+_interceptor: Interceptor | None = None
+
+
+def set_interceptor(interceptor: Interceptor | None) -> Interceptor | None:
+    """For `orchestrator.testing`: put something between routes and their deployments. Gives what was there before."""
+    global _interceptor
+    before, _interceptor = _interceptor, interceptor
+    return before
+
+
+def intercepted() -> bool:
+    """Whether nothing will really be sent."""
+    return _interceptor is not None
+
+
+def backend_for(route: str, backend: Backend) -> Backend:
+    """The deployment's own backend, or what stands in for it."""
+    return backend if _interceptor is None else _interceptor(route)
 
 
 _CLOSING: set[asyncio.Future[None]] = set()

@@ -28,7 +28,7 @@ from decimal import Decimal
 from random import Random
 from typing import Any, TypeVar
 
-from orchestrator.backends import Answer, Source
+from orchestrator.backends import Answer, Source, backend_for
 from orchestrator.errors import (
     AuthenticationFailed,
     CallTimeout,
@@ -342,9 +342,8 @@ class Pipeline:
     async def _send(self, exchange: Exchange) -> Answer:
         call, deployment = exchange.call, exchange.deployment
         left_s = call.deadline - exchange.started
-        answer = await deployment.backend.call(
-            call.route.task, exchange.request, timeout_s=left_s, strict=call.route.strict
-        )
+        backend = backend_for(call.route.name, deployment.backend)
+        answer = await backend.call(call.route.task, exchange.request, timeout_s=left_s, strict=call.route.strict)
         result = answer.result
         try:
             call.rules.check(exchange.request, result)
@@ -362,7 +361,8 @@ class Pipeline:
         source: Source | None = None
         try:
             async with asyncio.timeout(min(left_s, _FIRST_TOKEN_S)):
-                source = await deployment.backend.open(exchange.request, timeout_s=left_s, strict=call.route.strict)
+                backend = backend_for(call.route.name, deployment.backend)
+                source = await backend.open(exchange.request, timeout_s=left_s, strict=call.route.strict)
                 events: Decoded = [StreamStart(source.warnings)]
                 while all(isinstance(event, _HEADLESS) for event in events):
                     more = await source.read()
