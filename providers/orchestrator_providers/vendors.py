@@ -19,6 +19,7 @@ from orchestrator_providers.shared.classify import error_kind
 __all__ = ["WIRES"]
 
 _CHAT: tuple[Task, ...] = ("chat",)
+_RETRIEVAL: tuple[Task, ...] = ("embed", "rerank")
 _CHAT_EMBED: tuple[Task, ...] = ("chat", "embed")
 _ALL: tuple[Task, ...] = ("chat", "embed", "rerank")
 _NO_MEDIA: frozenset[str] = frozenset()
@@ -194,6 +195,31 @@ _ROWS = (
         hosts=("router.huggingface.co",),
         prices="huggingface",
         quirks=Quirks(returns_reasoning="text"),
+    ),
+    _row(
+        "voyage",
+        _RETRIEVAL,
+        "VOYAGE_API_KEY",
+        base_url="https://api.voyageai.com/v1",
+        hosts=("api.voyageai.com",),
+        prices="voyageai",
+        media=_NO_MEDIA,
+        quirks=Quirks(
+            dimensions_field="output_dimension",
+            top_n_field="top_k",
+            base64_embeddings=True,
+            input_types={"query": "query", "document": "document"},
+        ),
+    ),
+    _row(
+        "jina",
+        _RETRIEVAL,
+        "JINA_API_KEY",
+        base_url="https://api.jina.ai/v1",
+        hosts=("api.jina.ai",),
+        prices="jina_ai",
+        media=_NO_MEDIA,
+        tested=False,
     ),
     _local("ollama", _CHAT_EMBED, 11434),
     _local("vllm", _ALL, 8000, tested=False),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from types import MappingProxyType
 
 import pytest
 from openai.types.chat import CompletionCreateParams
@@ -280,6 +281,36 @@ def test_marks_of_our_kind_are_merged_into_the_part() -> None:
     marked = Text("Long.", provider_metadata={"openrouter": {"cache_control": {"type": "ephemeral"}}})
     sent = body(chat("openrouter").encode(request(Message("user", (marked,)))))["messages"][0]["content"]
     assert sent == [{"type": "text", "text": "Long.", "cache_control": {"type": "ephemeral"}}]
+
+
+def test_parts_that_have_no_place_in_a_turn_are_refused() -> None:
+    """A tool call in a user message, or a result in an assistant's, is the caller's mistake and never dropped."""
+    for message in (
+        Message("user", (ToolCall(id="a", name="f"),)),
+        Message("assistant", (ToolResult(id="a", content="x"),)),
+    ):
+        with pytest.raises(UnsupportedFeature, match=message.role):
+            chat().encode(request(message))
+
+
+def test_an_assistants_turn_of_any_parts_can_be_sent_back() -> None:
+    """Several texts are one, nothing is an empty string, media that a model made stay out with a warning."""
+    empty = body(chat().encode(request(Message("assistant", (Reasoning("hm"),)))))["messages"][0]
+    assert empty == {"role": "assistant", "content": ""}
+    encoded = chat().encode(request(Message("assistant", (Text("a"), Text("b"), PNG))))
+    assert body(encoded)["messages"][0] == {"role": "assistant", "content": "ab"}
+    assert [w.kind for w in encoded.warnings] == ["compatibility"]
+    marked = Text("a", provider_metadata={"openrouter": {"cache_control": {"type": "ephemeral"}}})
+    sent = body(chat("openrouter").encode(request(Message("assistant", (marked,)))))["messages"][0]
+    assert sent["content"] == [{"type": "text", "text": "a", "cache_control": {"type": "ephemeral"}}]
+
+
+def test_provider_options_may_be_any_mapping_of_json() -> None:
+    """A read-only mapping is sent like a dict; what is no JSON is refused."""
+    options = {"openai": MappingProxyType({"metadata": MappingProxyType({"a": "b"})})}
+    assert body(chat().encode(request(provider_options=options)))["metadata"] == {"a": "b"}
+    with pytest.raises(InvalidRequest):
+        chat().encode(request(provider_options={"openai": {"metadata": object()}}))
 
 
 def test_what_is_not_json_is_refused_without_being_quoted() -> None:

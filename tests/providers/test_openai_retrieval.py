@@ -126,6 +126,14 @@ def test_a_rerank_request_has_the_shape_of_coheres() -> None:
     }
 
 
+def test_vendors_name_the_options_of_reranking_themselves() -> None:
+    """Voyage calls the cut `top_k`; without one nothing is sent."""
+    asked = RerankRequest(query="q", documents=("a",), options=RerankOptions(top_n=1))
+    assert body(_rerank("voyage").encode(asked))["top_k"] == 1
+    bare = body(_rerank("voyage").encode(RerankRequest(query="q", documents=("a",))))
+    assert bare == {"model": "ranker", "query": "q", "documents": ["a"]}
+
+
 @pytest.mark.parametrize(("rows", "score"), [("results", "relevance_score"), ("data", "score")])
 def test_rankings_come_best_first_under_several_names(rows: str, score: str) -> None:
     """Rows and scores have two names each; the order is ours."""

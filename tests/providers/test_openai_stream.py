@@ -178,6 +178,20 @@ def test_vendors_stream_two_calls_in_many_ways(deltas: list[list[dict[str, Any]]
     assert [(call.id, call.name, call.arguments) for call in calls] == [("x", "f", {}), ("y", "g", {"a": 1})]
 
 
+def test_an_old_function_call_is_a_tool_call() -> None:
+    """The form that came before tool calls streams in pieces too."""
+    pieces = [{"name": "f", "arguments": '{"a"'}, {"arguments": ":1}"}]
+    result = _collect(*[chunk({"function_call": piece}) for piece in pieces], chunk(reason="function_call"))
+    (call,) = result.message.tool_calls
+    assert (call.name, call.arguments, result.finish_reason.unified) == ("f", {"a": 1}, "tool_calls")
+
+
+def test_pieces_may_lose_the_index_that_their_call_began_with() -> None:
+    """A piece without index, id and name goes on with the last call."""
+    (call,) = _calls([_piece("f", '{"a"', index=0, id="x")], [_piece(arguments=":1}")]).message.tool_calls
+    assert (call.id, call.arguments) == ("x", {"a": 1})
+
+
 def test_missing_ids_in_a_stream_are_those_of_the_whole_reply() -> None:
     """A made-up id is the same in both forms, and an empty shape is no call."""
     deltas = [[{"index": n, "function": {"name": name, "arguments": "{}"}}] for n, name in enumerate("fg")]
@@ -193,6 +207,7 @@ def test_missing_ids_in_a_stream_are_those_of_the_whole_reply() -> None:
         (frame({"message": "x"}, "error"), ServerError),
         (chunk({"content": ""}, "error", error={"code": 502, "message": "x"}), ServerError),
         (chunk({"content": ""}, "error"), ServerError),
+        (frame({"choices": [{"index": 0, "error": {"code": 429, "message": "x"}}]}), RateLimited),
         (("", b"{not json"), MalformedReply),
         (("", b"[]"), MalformedReply),
         (("", b'{"choices":[7]}'), MalformedReply),

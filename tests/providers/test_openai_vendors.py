@@ -56,4 +56,6 @@ def test_a_kind_without_a_rerank_endpoint_does_not_list_the_task() -> None:
         "together",
         "vllm",
         "llamacpp",
+        "voyage",
+        "jina",
     }

@@ -75,6 +75,8 @@ def read_calls(message: Mapping[str, Any], kind: str) -> tuple[ToolCall, ...]:
     raws: list[Any] = list(message.get("tool_calls") or ())
     if message.get("function_call"):
         raws.append({"function": message["function_call"]})
+    if not raws:
+        return ()
     calls = [PendingCall("", None) for _ in raws]
     for call, raw in zip(calls, raws, strict=True):
         call.add(raw)

@@ -18,7 +18,6 @@ _O_SERIES = re.compile(r"o\d(?:-|$)")
 _GPT5 = re.compile(r"gpt-5(?!.*chat)")
 _NO_REASONING = re.compile(r"gpt-3|gpt-4|chatgpt-")
 _CHOICES = frozenset({"auto", "none", "required"})
-_NO_OPTIONS = ChatOptions()
 
 
 def _refused(model: str) -> frozenset[str]:
@@ -61,8 +60,6 @@ class OptionWriter:
             self._tools(request.tools, body)
         if request.output is not None:
             self._output(request.output, body)
-        if options is _NO_OPTIONS:
-            return
         self._settings(options, body, warnings, tools=bool(request.tools))
         if options.provider_options is not None and self._kind in options.provider_options:
             body.update(options.provider_options[self._kind])
