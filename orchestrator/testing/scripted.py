@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 import math
+import re
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -43,13 +44,15 @@ from orchestrator.types.usage import Usage
 
 __all__ = ["CapturedEvents", "ScriptedCall", "ScriptedTransport", "json_reply", "use"]
 
+_WORD = re.compile(r"\s*\S+\s*|\s+")
+
 Script: TypeAlias = Any
 """What a route answers; see `use`."""
 
 
 @dataclass(frozen=True, slots=True)
 class ScriptedCall:
-    """One request that reached a scripted route, as the model would have got it: defaults merged, messages normalised."""
+    """One request that reached a scripted route, as a model would have got it: defaults merged, messages normalised."""
 
     route: str
     task: Task
@@ -64,11 +67,11 @@ def use(**scripts: Script) -> Iterator[list[ScriptedCall]]:
             assert my_app.faq("Which plan includes SSO?") == "The Team plan."
         assert calls[0].request.messages[-1].text == "Which plan includes SSO?"
 
-    A chat is scripted by a text, a `ToolCall`, a `Message` or a mapping (sent as JSON text, for structured output); an
-    embed route by True (stable vectors of 8 numbers made from the texts) or a list of vectors; a rerank route by True
-    (the given order) or a list of indexes, best first. Anywhere: an exception is raised; a list of the above (for chats)
-    is used up in order, its last element again and again; a function gets the request and gives one of the above.
-    Routing, limits, costs and the log work as usual. A route that has no script raises `RuntimeError`: nothing is sent.
+    A chat is scripted by a text, a `ToolCall`, a `Message` or a mapping (sent as JSON text, for structured output), or
+    by a list of those, used up in order, the last one again and again. An embed route is scripted by True (stable
+    vectors of 8 numbers made from the texts) or a list of vectors; a rerank route by True (the given order) or a list
+    of indexes, best first. Anywhere, an exception is raised, and a function gets the request and gives one of these.
+    Routing, limits, costs and the log work as usual. A route without a script raises `RuntimeError`: nothing is sent.
     """
     calls: list[ScriptedCall] = []
     scripted = {route: _ScriptedBackend(route, script, calls) for route, script in scripts.items()}
@@ -131,12 +134,14 @@ def _chat_result(request: ChatRequest, script: Any) -> ChatResult:
     return ChatResult(
         message=script,
         finish_reason=FinishReason("tool_calls" if script.tool_calls else "stop", "scripted"),
-        usage=Usage(
-            input_tokens=estimate_tokens(prompt), output_tokens=estimate_tokens(script.text), source="estimate"
-        ),
+        usage=_estimate(prompt, script.text),
         response_id="scripted",
         model="scripted",
     )
+
+
+def _estimate(prompt: str, answer: str) -> Usage:
+    return Usage(input_tokens=estimate_tokens(prompt), output_tokens=estimate_tokens(answer), source="estimate")
 
 
 def _embed_result(request: EmbedRequest, script: Any) -> EmbedResult:
@@ -174,7 +179,8 @@ class _ScriptedSource:
     usage: Usage | None = None
 
     def __init__(self, result: ChatResult) -> None:
-        self._batches = iter([*_pieces(result), [Finish(reason=result.finish_reason, usage=result.usage)]])
+        finish: Decoded = [Finish(reason=result.finish_reason, usage=result.usage)]
+        self._batches: Iterator[Decoded] = iter([*_pieces(result), finish])
 
     async def read(self) -> Decoded:
         return next(self._batches, [])
@@ -190,7 +196,8 @@ def _pieces(result: ChatResult) -> Iterator[Decoded]:
         match part:
             case Text():
                 yield [TextStart(id_)]
-                yield from ([TextDelta(id_, word)] for word in part.text.splitlines(keepends=True))
+                for word in _WORD.findall(part.text):
+                    yield [TextDelta(id_, word)]
                 yield [TextEnd(id_)]
             case Reasoning():
                 yield [ReasoningStart(id_), ReasoningDelta(id_, part.text), ReasoningEnd(id_)]
