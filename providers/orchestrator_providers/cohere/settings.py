@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from orchestrator.errors import UnsupportedFeature
 from orchestrator.types.call import CallWarning
 from orchestrator.types.chat import ChatOptions, ChatRequest, Tool
 from orchestrator_providers.cohere.profile import KIND, reasons
@@ -37,6 +38,8 @@ class Settings:
         elif options.tool_choice not in (None, "auto", "none"):
             self._warn("unsupported", "tool_choice", "there are no tools to choose from")
         if request.output is not None:
+            if request.tools:
+                raise UnsupportedFeature("this provider takes an output schema or tools, not both")
             self.body["response_format"] = {"type": "json_object", "json_schema": request.output.schema}
         if options.reasoning_effort is not None:
             self._write_reasoning(options.reasoning_effort)
