@@ -8,6 +8,7 @@ import gzip
 import os
 import resource
 import shutil
+import signal
 import ssl
 import subprocess
 import threading
@@ -861,7 +862,7 @@ def test_loops_closed_by_hand_are_swept(make: Make) -> None:
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 def test_forked_children_use_their_own_connections(make: Make) -> None:
-    """A child makes a connection of its own, and its parent's goes on working."""
+    """A child makes a connection of its own, also when forked amid a lock, and its parent's goes on working."""
 
     async def call(url: str) -> bytes:
         return (await transport.send(post(url), Endpoint())).body
@@ -869,9 +870,13 @@ def test_forked_children_use_their_own_connections(make: Make) -> None:
     transport = make()
     with served_in_thread(replies(answer(BODY))) as server, asyncio.Runner() as runner:
         assert runner.run(call(server.url())) == BODY
-        pid = os.fork()
+        pools: Any = transport._pools  # type: ignore[attr-defined]
+        with pools._lock:
+            pid = os.fork()
         if pid == 0:
             code = 1
+            pools._lock.acquire(blocking=False)  # as another thread of the parent would have left it
+            signal.alarm(10)
             try:
                 code = 0 if asyncio.run(call(server.url())) == BODY else 2
             finally:
