@@ -268,8 +268,7 @@ class _Loader:
             check_deployment(deployment, definition, frozenset(tasks[name]), profile, self._problems)
 
     def _profile(self, provider: ProviderConfig | None) -> Profile | None:
-        kind = self._kinds.get(provider.kind, (), self._problems) if provider else None
-        return kind.profile if kind else None
+        return self._kinds.profile(provider.kind) if provider else None
 
     def _config(
         self,

@@ -42,16 +42,24 @@ class Kinds:
 
     def get(self, kind: str, path: KeyPath, problems: Problems) -> Wire | EngineFactory | None:
         """The kind, or None after noting that there is none."""
+        found = self._looked_up(kind)
+        if isinstance(found, str):
+            problems.add(path, found)
+            return None
+        return found
+
+    def profile(self, kind: str) -> Profile | None:
+        """The kind's facts, or None if there is no such kind."""
+        found = self._looked_up(kind)
+        return None if isinstance(found, str) else found.profile
+
+    def _looked_up(self, kind: str) -> Wire | EngineFactory | str:
         if kind not in self._known:
             try:
                 self._known[kind] = self._find(kind)
             except ConfigError as error:
                 self._known[kind] = error.message
-        found = self._known[kind]
-        if isinstance(found, str):
-            problems.add(path, found)
-            return None
-        return found
+        return self._known[kind]
 
 
 def one_line_provider(
@@ -83,7 +91,7 @@ def read_provider(
     common = [key for key in raw if key in ProviderConfig.model_fields or (profile and key not in own)]
     data = _resolved({key: raw[key] for key in common}, definition, references, problems, reached=reached)
     if "settings" in data:
-        report_unknown((*path, "settings"), [*ProviderConfig.model_fields, *own], problems)
+        report_unknown((*path, "settings"), [key for key in ProviderConfig.model_fields if key != "settings"], problems)
     data["settings"] = {
         key: value
         for key in own

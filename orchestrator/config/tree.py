@@ -27,8 +27,9 @@ __all__ = [
 KeyPath: TypeAlias = tuple[str | int, ...]
 
 _MAX_REPORTED = 50
-_MAX_SHOWN = 40
-_TOKEN_LIKE = re.compile(r"[A-Za-z0-9_+/=.~-]{20,}|(?i:.*(sk-|bearer|secret|token|passw).*)", re.DOTALL)
+_MAX_SHOWN = 80
+# A long run with digits in it, or a word that goes with credentials. Names of models have separators.
+_TOKEN_LIKE = re.compile(r"(?=\w*[0-9])\w{16,}|(?i:\bsk-|bearer|secret|passw)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,21 +90,18 @@ class Problems:
     def __init__(self, tree: Tree) -> None:
         self._tree = tree
         self._found = list(tree.problems)
-        self._settled: set[KeyPath] = set()
+        self._settled = {problem.key for problem in tree.problems}
 
     def add(self, path: KeyPath, message: str) -> None:
         """Note a mistake, unless one is known at this very path."""
-        if path not in self._settled:
-            self._settled.add(path)
-            self._found.append(Problem(self._tree.place(path), dotted(path), message))
+        key = dotted(path)
+        if key not in self._settled:
+            self._settled.add(key)
+            self._found.append(Problem(self._tree.place(path), key, message))
 
     def mute(self, path: KeyPath) -> None:
         """Expect no more of this path: its value is not known, and that is no mistake."""
-        self._settled.add(path)
-
-    def knows(self, path: KeyPath) -> bool:
-        """Whether something was said about this path or one below it."""
-        return any(known[: len(path)] == path for known in self._settled)
+        self._settled.add(dotted(path))
 
     def raise_any(self) -> None:
         """Raise one error that lists everything found."""
@@ -146,7 +144,7 @@ def shown(value: Any) -> str:
     if isinstance(value, FromEnv):
         return f"the value of variable {value.variable}"
     if isinstance(value, str):
-        hidden = len(value) > _MAX_SHOWN or _TOKEN_LIKE.fullmatch(value)
+        hidden = len(value) > _MAX_SHOWN or _TOKEN_LIKE.search(value)
         return f"text of {len(value)} characters" if hidden else repr(value)
     if isinstance(value, bool):
         return "true" if value else "false"
@@ -157,7 +155,7 @@ def shown(value: Any) -> str:
 
 def nearest(name: str, known: Iterable[str], *, what: str = "known") -> str:
     """`; did you mean 'x'?`, or the known names if none is near and they are few, or nothing."""
-    names = sorted(known)
+    names = sorted(set(known))
     close = get_close_matches(name, names, n=1)
     if close:
         return f"; did you mean {close[0]!r}?"

@@ -29,11 +29,13 @@ __all__ = ["MAX_BYTES", "MAX_DEPTH", "parse_yaml", "plain"]
 MAX_BYTES = 1024 * 1024
 MAX_DEPTH = 32
 
+_MAX_DIGITS = 40
+
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffe\uffff]")
-_INT = re.compile(r"[-+]?[0-9]{1,30}")
-_OCTAL = re.compile(r"0o[0-7]{1,30}")
-_HEX = re.compile(r"0x[0-9a-fA-F]{1,30}")
+_INT = re.compile(r"[-+]?[0-9]+")
+_OCTAL = re.compile(r"0o[0-7]+")
+_HEX = re.compile(r"0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _WORDS: dict[str, bool | float | None] = {
     **dict.fromkeys(("", "~", "null", "Null", "NULL"), None),
@@ -49,7 +51,7 @@ def plain(text: str) -> Any:
     """An unquoted scalar by YAML 1.2's core schema: None, bool, int, float, or else the text itself."""
     if text in _WORDS:
         return _WORDS[text]
-    if text[0] not in "+-.0123456789":
+    if text[0] not in "+-.0123456789" or len(text) > _MAX_DIGITS:
         return text
     if _INT.fullmatch(text):
         return int(text)
@@ -152,6 +154,8 @@ class _Reader:
             key = event.value
             if key in found:
                 self._problem(event, (*path, key), "duplicate key")
+            if key == "<<" and event.implicit[0]:
+                self._problem(event, (*path, key), "merge keys (<<) are not supported; use `extends`")
             self._places[(*path, key)] = self._place(event)
             found[key] = self._node(self._next(), (*path, key))
         return found
