@@ -13,7 +13,7 @@ from orchestrator.spec.provider import Profile, Wire
 from orchestrator.types.call import Task
 from orchestrator_providers.openai.codec import bind
 from orchestrator_providers.openai.errors import MISTRAL_ERRORS
-from orchestrator_providers.openai.profile import IMAGES, JSON_HEADERS, Quirks
+from orchestrator_providers.openai.profile import IMAGES, Quirks
 from orchestrator_providers.shared.classify import error_kind
 
 __all__ = ["WIRES"]
@@ -32,7 +32,6 @@ def _row(kind: str, tasks: tuple[Task, ...], env: str = "", *, quirks: Quirks | 
         kind=kind,
         tasks=frozenset(tasks),
         api_key_env=(env,) if env else (),
-        headers=JSON_HEADERS,
         quirks=quirks or Quirks(),
         **({"media": IMAGES, "otel_name": kind} | facts),
     )

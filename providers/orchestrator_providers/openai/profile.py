@@ -10,7 +10,7 @@ from orchestrator.spec.provider import Profile
 from orchestrator_providers.openai.errors import ERRORS
 from orchestrator_providers.shared.classify import ErrorKind, ErrorTable
 
-__all__ = ["IMAGES", "JSON_HEADERS", "PROFILE", "DocumentPart", "EffortForm", "Quirks"]
+__all__ = ["IMAGES", "PROFILE", "DocumentPart", "EffortForm", "Quirks"]
 
 DocumentPart = Literal["file", "file_or_url", "document_url"]
 """How a PDF is written: `file` with its bytes, `file` with bytes or a URL in the same place, or Mistral's own part."""
@@ -19,7 +19,6 @@ EffortForm = Literal["field", "object", "thinking"]
 """`reasoning_effort`, `reasoning: {effort}`, or `thinking: {type}` beside `reasoning_effort`."""
 
 IMAGES = frozenset({"image/*"})
-JSON_HEADERS: Mapping[str, str] = {"content-type": "application/json"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +75,6 @@ PROFILE = Profile(
     tasks=frozenset({"chat", "embed"}),
     base_url="https://api.openai.com/v1",
     api_key_env=("OPENAI_API_KEY",),
-    headers=JSON_HEADERS,
     hosts=("api.openai.com",),
     prices="openai",
     otel_name="openai",

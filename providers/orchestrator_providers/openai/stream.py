@@ -88,11 +88,11 @@ class OpenAIStream:
                 break
             try:
                 chunk = orjson.loads(data)
-                text = _plain_text(chunk) if self._text and not event else None
-                if text is None:
+                plain = None if event else self._plain(chunk)
+                if plain is None:
                     self._chunk(event, data, chunk, out)
                 else:
-                    out.append(TextDelta(_TEXT, text))
+                    out.append(plain)
             except orjson.JSONDecodeError:
                 self._not_json(data, out)
             except OrchestratorError as error:
@@ -129,8 +129,24 @@ class OpenAIStream:
         self._failed = True
         out.append(Failure(error))
 
+    def _plain(self, chunk: Any) -> TextDelta | ReasoningDelta | None:
+        """The event of a chunk that only lengthens an open block, as nearly all do. None: take the long way round."""
+        choices = chunk.get("choices")
+        if not choices or len(choices) != 1 or chunk.get("usage") is not None or chunk.get("error"):
+            return None
+        choice = choices[0]
+        delta = choice.get("delta")
+        if not delta or choice.get("finish_reason") or choice.get("index"):
+            return None
+        filled = [name for name, value in delta.items() if value and name != "role"]
+        if len(filled) != 1 or type(text := delta[filled[0]]) is not str:
+            return None
+        if filled[0] == "content":
+            return TextDelta(_TEXT, text) if self._text else None
+        return ReasoningDelta(_REASONING, text) if self._reasoning and filled[0] == self._reasoning_field else None
+
     def _chunk(self, event: str, data: bytes, chunk: Any, out: Decoded) -> None:
-        """A chunk of any content. The common one, text alone, took the short way."""
+        """A chunk of any content."""
         if event == "error" or chunk.get("error") or chunk.get("object") == "error":
             raise embedded_error(data, {}, self._quirks)
         self._identify(chunk, out)
@@ -234,18 +250,3 @@ class OpenAIStream:
         extras = {self._kind: self._extras} if self._extras else None
         out.append(Finish(reason=reason, usage=self.usage, provider_metadata=extras))
         self.done = True
-
-
-def _plain_text(chunk: Any) -> str | None:
-    """The text of a chunk that carries nothing else, as nearly all do; None sends it the long way round."""
-    choices = chunk.get("choices")
-    if not choices or len(choices) != 1 or chunk.get("usage") is not None or chunk.get("error"):
-        return None
-    choice = choices[0]
-    delta = choice.get("delta")
-    if not delta or choice.get("finish_reason") or choice.get("index"):
-        return None
-    if len(delta) > 1 and (len(delta) > 2 or "role" not in delta):
-        return None
-    text = delta.get("content")
-    return text if type(text) is str and text else None
