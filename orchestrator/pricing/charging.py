@@ -8,7 +8,7 @@ from functools import reduce
 from typing import Any
 
 from orchestrator.pricing.rates import CONTEXT_SIZES, Rates, Unpriced
-from orchestrator.pricing.terms import extras
+from orchestrator.pricing.terms import billed, extras
 from orchestrator.types.usage import Usage
 
 __all__ = ["charge", "total"]
@@ -29,6 +29,9 @@ def charge(rates: Rates, usage: Usage, requests: int, terms: Mapping[str, Any] |
         Unpriced: a count that is needed is unknown or contradicts another, or a used bucket has no price.
     """
     buckets: dict[str, Decimal] = {}
+    raw = usage.raw
+    if terms is not None:
+        usage = billed(usage, terms)
     _charge_input(buckets, rates, usage)
     _charge_output(buckets, rates, usage)
     if usage.search_units or "search_unit" in rates:
@@ -36,7 +39,7 @@ def charge(rates: Rates, usage: Usage, requests: int, terms: Mapping[str, Any] |
     if "request" in rates:
         _bill(buckets, rates, "request", requests)
     elif "request_high" in rates:
-        _bill(buckets, rates, _sized_request(usage.raw or {}), requests)
+        _bill(buckets, rates, _sized_request(raw or {}), requests)
     if terms is not None:
         for bucket, count in extras(terms):
             _bill(buckets, rates, bucket, count)

@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from orchestrator.pricing.rates import Unpriced
+from orchestrator.types.usage import Usage
 
-__all__ = ["NOTABLE", "extras", "variant"]
+__all__ = ["NOTABLE", "billed", "extras", "variant"]
 
 _STANDARD = frozenset({"", "auto", "default", "not_available", "on_demand", "standard", "traffic_type_unspecified"})
 _WORLDWIDE = _STANDARD | {"global"}
@@ -65,7 +66,9 @@ _EXTRAS: Mapping[str, tuple[str | None, str]] = {
     "prompt_audio_seconds": (None, "audio_second"),
 }
 
-NOTABLE = frozenset(_TERMS) | frozenset(_EXTRAS)
+_BILLED = "billed_units"
+
+NOTABLE = frozenset({_BILLED, *_TERMS, *_EXTRAS})
 """Keys of a raw usage that this module reads; a usage without any needs no further look."""
 
 
@@ -83,6 +86,26 @@ def variant(raw: Mapping[str, Any]) -> str | None:
             raise Unpriced("no price for two service tiers at once")
         found = name or found
     return found
+
+
+def billed(usage: Usage, raw: Mapping[str, Any]) -> Usage:
+    """The counts that are billed: Cohere's models process more tokens than it bills for, and it sends both counts."""
+    units = raw.get(_BILLED)
+    if not isinstance(units, dict) or not any(units.values()):
+        return usage
+    images = _whole(units.get("image_tokens")) or 0
+    text = _whole(units.get("input_tokens"))
+    return Usage(
+        input_tokens=images or None if text is None else text + images,
+        input_image_tokens=images,
+        output_tokens=_whole(units.get("output_tokens")),
+        search_units=units.get("search_units"),
+        source=usage.source,
+    )
+
+
+def _whole(count: Any) -> int | None:
+    return int(count) if isinstance(count, int | float) else None
 
 
 def extras(raw: Mapping[str, Any]) -> Iterator[tuple[str, int | float]]:

@@ -132,12 +132,12 @@ def test_model_ids_resolve_as_in_genai_prices() -> None:
     compared = 0
     for provider in providers:
         for model in provider.models:
-            for id_ in (model.id, *literal_ids(model.match)):
-                for asked in (id_, f"{id_}-20260102", f"{id_}-2026-01-02", f"{id_}-latest"):
-                    found = provider.find_model(asked, all_providers=providers)
-                    here = bundled().resolve(provider.id, asked)
-                    if found is not None:
-                        compared += 1
-                        assert here is not None, asked
-                        assert here.endswith(f"/{found.id}"), (asked, here, found.id)
+            snapshots = (f"{model.id}{suffix}" for suffix in ("-20260102", "-2026-01-02", "-latest"))
+            for asked in (model.id, *snapshots, *literal_ids(model.match)):
+                found = provider.find_model(asked, all_providers=providers)
+                here = bundled().resolve(provider.id, asked)
+                if found is not None:
+                    compared += 1
+                    assert here is not None, asked
+                    assert here.endswith(f"/{found.id}"), (asked, here, found.id)
     assert compared > 5000

@@ -222,3 +222,56 @@ def test_models_seen_in_recorded_traffic_have_a_price() -> None:
                 missing[entry["model"]] += 1
     assert seen > 100
     assert missing.keys() <= RETIRED
+
+
+def recorded_usage(vendor: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Model id and raw usage of each recorded answer of a vendor."""
+    folder = Path(os.environ["WIRE_CORPUS"])
+    for path in sorted((folder / vendor).glob("*.json")):
+        truth = json.loads(path.read_bytes(), parse_float=Decimal).get("truth") or {}
+        if truth.get("usage_raw") and truth.get("model"):
+            yield truth["model"], truth["usage_raw"]
+
+
+def last_digit(stated: Decimal) -> Decimal:
+    """One unit of the last digit that a figure has."""
+    return Decimal((0, (1,), int(stated.normalize().as_tuple().exponent))) if stated else Decimal(1)
+
+
+@pytest.mark.skipif("WIRE_CORPUS" not in os.environ, reason="WIRE_CORPUS is not set")
+def test_costs_agree_with_what_perplexity_says_it_charged() -> None:
+    """Each part of Perplexity's own bill is ours, to the digits in which that bill is written."""
+    compared = 0
+    for model, raw in recorded_usage("perplexity"):
+        row, stated = bundled().find("perplexity", model), raw.get("cost", {})
+        if row is None or "request_cost" not in stated:
+            continue
+        usage = Usage(input_tokens=raw["prompt_tokens"], output_tokens=raw["completion_tokens"], raw=raw)
+        buckets = row.cost(usage, at=NOW).buckets
+        fee = buckets[f"request_{raw['search_context_size']}"]
+        assert fee == Decimal(str(stated["request_cost"]))
+        half_a_digit = min(map(last_digit, stated.values())) / 2
+        for bucket, key in (("input", "input_tokens_cost"), ("output", "output_tokens_cost")):
+            assert abs(buckets[bucket] - Decimal(str(stated[key]))) <= half_a_digit, (model, stated)
+        compared += 1
+    assert compared >= 10
+
+
+@pytest.mark.skipif("WIRE_CORPUS" not in os.environ, reason="WIRE_CORPUS is not set")
+def test_costs_agree_with_what_xai_says_it_charged() -> None:
+    """The charge that xAI states, in ten-billionths of a dollar, is ours exactly."""
+    compared = 0
+    for model, raw in recorded_usage("xai"):
+        row, ticks = bundled().find("x-ai", model), raw.get("cost_in_usd_ticks")
+        if row is None or not ticks or "prompt_tokens" not in raw:
+            continue
+        details = raw["prompt_tokens_details"], raw["completion_tokens_details"]
+        usage = Usage(
+            input_tokens=raw["prompt_tokens"],
+            output_tokens=raw["completion_tokens"] + details[1]["reasoning_tokens"],  # left out of the former
+            cache_read_tokens=details[0]["cached_tokens"],
+            raw=raw,
+        )
+        assert row.cost(usage, at=NOW).total == Decimal(ticks).scaleb(-10)
+        compared += 1
+    assert compared >= 4

@@ -217,6 +217,39 @@ KNOWN: list[tuple[str, dict[str, Any], dict[str, Any], dict[str, str]]] = [
         {"input_tokens": 100, "output_tokens": 10, "raw": {"server_tool_use": {"web_search_requests": 2}}},
         {"input": "0.0003", "output": "0.00015", "web_search": "0.02"},
     ),
+    # Cohere bills 50 + 20 of the 900 tokens it counts: 50 x 0.15/M; 20 x 0.6/M
+    (
+        "billed units",
+        MINI,
+        {
+            "input_tokens": 800,
+            "output_tokens": 100,
+            "cache_read_tokens": 640,
+            "raw": {"billed_units": {"input_tokens": 50.0, "output_tokens": 20.0}, "tokens": {"input_tokens": 800.0}},
+        },
+        {"input": "0.0000075", "output": "0.000012"},
+    ),
+    # an embedded image is billed beside the text: 5 x 0.12/M; 1000 x 0.47/M
+    (
+        "billed image",
+        {"input": "0.12", "input_image": "0.47"},
+        {"input_tokens": 5, "raw": {"billed_units": {"input_tokens": 5, "image_tokens": 1000}}},
+        {"input": "0.0000006", "input_image": "0.00047"},
+    ),
+    # 2 search units x 0.002, as billed
+    (
+        "billed search units",
+        {"search_unit": "0.002"},
+        {"search_units": 2.0, "raw": {"billed_units": {"search_units": 2}}},
+        {"search_unit": "0.004"},
+    ),
+    # no billed count in it: the ordinary ones hold, 9 x 0.15/M
+    (
+        "empty billed units",
+        MINI,
+        {"input_tokens": 9, "output_tokens": 0, "raw": {"billed_units": {"input_tokens": None}}},
+        {"input": "0.00000135"},
+    ),
     # standard terms, said in as many words: 1000 x 3/M
     (
         "standard terms",

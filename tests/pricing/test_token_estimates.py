@@ -15,9 +15,9 @@ RECORDED = {
     "English": (
         (
             "The committee met on Thursday to discuss the proposal that had been circulating for several weeks. Most "
-            "members agreed that the plan was sound, but a few raised concerns about the cost and the time it would take "
-            "to complete the work. After a long conversation they decided to ask for a second opinion and to return to "
-            "the question in the spring."
+            "members agreed that the plan was sound, but a few raised concerns about the cost and the time it "
+            "would take to complete the work. After a long conversation they decided to ask for a second "
+            "opinion and to return to the question in the spring."
         ),
         67,
         0.15,
@@ -25,9 +25,9 @@ RECORDED = {
     "Python": (
         (
             "def merge(left: list[int], right: list[int]) -> list[int]:\n    result = []\n    i = j = 0\n    while i < "
-            "len(left) and j < len(right):\n        if left[i] <= right[j]:\n            result.append(left[i])\n         "
-            "   i += 1\n        else:\n            result.append(right[j])\n            j += 1\n    return result + "
-            "left[i:] + right[j:]\n"
+            "len(left) and j < len(right):\n        if left[i] <= right[j]:\n            "
+            "result.append(left[i])\n            i += 1\n        else:\n            result.append(right[j])\n   "
+            "         j += 1\n    return result + left[i:] + right[j:]\n"
         ),
         88,
         0.15,
@@ -52,8 +52,8 @@ RECORDED = {
     ),
     "Russian": (
         (
-            "Вчера вечером мы долго гуляли по старому городу и говорили о книгах, которые прочитали за лето. Было тепло, "
-            "и на улицах было много людей."
+            "Вчера вечером мы долго гуляли по старому городу и говорили о книгах, которые прочитали за лето. "
+            "Было тепло, и на улицах было много людей."
         ),
         39,
         0.25,
