@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from server import Peer, Request, Server, answer, served
+from transport_server import Peer, Request, Server, answer, served
 
 from orchestrator.errors import ConfigError, ConnectionFailed, OrchestratorError
 from orchestrator.spec.transport import Endpoint, HttpRequest, TransportLimits

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import httpx2
 import pytest
-from server import Peer, Request, answer, served, served_in_thread
+from transport_server import Peer, Request, answer, served, served_in_thread
 
 from orchestrator.errors import CallTimeout, ConfigError, ConnectionFailed
 from orchestrator.spec.transport import Endpoint, HttpRequest
