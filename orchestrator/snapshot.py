@@ -239,6 +239,9 @@ class _Account:
         at_home = not self._config.base_url or any(
             host == known or host.endswith(f".{known}") for known in self._profile.hosts
         )
+        if self._profile.prices is None and isinstance(self._kind, EngineFactory) and not self._config.base_url:
+            vendor, slash, model = config.model.partition("/")  # an engine's models name their vendor themselves
+            return (vendor, model) if slash else (None, config.model)
         return (self._profile.prices if at_home else None), config.model
 
     def _vendor(self, name: str) -> str:

@@ -28,7 +28,10 @@ __all__ = ["ErrorBody", "ErrorKind", "ErrorTable", "classify", "error_kind", "re
 
 MESSAGE_CHARS = 500
 _DELAY_STATUSES = frozenset({402, 408, 409, 429, 500, 502, 503, 504, 529})
-_SECRET = re.compile(r"\b(?:sk|pk|rk|gsk|xai|key|AIza|Bearer|eyJ)[-_ ][\w\-.*]{6,}|\b[A-Za-z0-9_\-]{40,}\b")
+_SECRET = re.compile(
+    r"\b(?:sk|pk|rk|gsk|xai|key)[-_][\w\-.*]{6,}|\b(?:AIza|eyJ)[\w\-.]{6,}|\bBearer\s+[\w\-.]{6,}|\b[\w\-]{40,}\b",
+    re.ASCII,
+)
 
 
 @dataclass(frozen=True, slots=True)
