@@ -259,7 +259,8 @@ class Connection(asyncio.Protocol):
         if not script.immediate:
             self._task = asyncio.get_running_loop().create_task(self._play(request, script))
             return
-        script.exchange.settle(len(script.steps), complete=True)
+        delivered = not self._transport.is_closing()
+        script.exchange.settle(len(script.steps) if delivered else 0, complete=delivered)
         script.exchange.leave()
         pieces = [self._head(script), *(self._framed(step.data) for step in script.steps), self._tail()]
         self._transport.write(b"".join(pieces))
