@@ -13,7 +13,7 @@ from orchestrator.types.chat import ChatRequest, ChatResult
 from orchestrator_providers.cohere.embed import CohereEmbed
 from orchestrator_providers.cohere.errors import read_failure
 from orchestrator_providers.cohere.messages import write_history
-from orchestrator_providers.cohere.profile import endpoint
+from orchestrator_providers.cohere.profile import endpoint, reasons
 from orchestrator_providers.cohere.replies import read_chat
 from orchestrator_providers.cohere.rerank import CohereRerank
 from orchestrator_providers.cohere.settings import Settings
@@ -28,11 +28,12 @@ class CohereChat:
 
     framing: Framing = "sse"
 
-    __slots__ = ("_model", "_url")
+    __slots__ = ("_model", "_reasons", "_url")
 
     def __init__(self, target: Target) -> None:
         self._url = endpoint(target, "chat")
         self._model = target.model
+        self._reasons = reasons(target.model)
 
     def encode(self, request: ChatRequest) -> Encoded:
         """See `Codec.encode`. Documents to answer from go through `provider_options`."""
@@ -43,8 +44,8 @@ class CohereChat:
         return self._encode(request, stream=True)
 
     def _encode(self, request: ChatRequest, *, stream: bool) -> Encoded:
-        history = write_history(request.messages)
-        settings = Settings(self._model, request)
+        history = write_history(request.messages, reasons=self._reasons)
+        settings = Settings(request, reasons=self._reasons)
         body: dict[str, Any] = {"model": self._model, "stream": stream, "messages": history.messages, **settings.body}
         return Encoded(HttpRequest(self._url, orjson.dumps(body)), (*settings.warnings, *history.warnings))
 

@@ -78,17 +78,16 @@ class CohereEmbed:
 
 
 def _read_vectors(found: Any) -> list[Vector]:
-    """Vectors from a list, as v1 gives them, or from an object with one list per type, of which the first counts."""
+    """Vectors from a list, as v1 may give them, or from an object with a list per type, of which the best counts."""
     if isinstance(found, list):
         return _checked(found)
     if not isinstance(found, Mapping):
         raise TypeError("a list or an object expected")
-    kind, vectors = next((kind, vectors) for kind, vectors in _by_preference(found) if vectors is not None)
-    return [_floats(text) for text in vectors] if kind == "base64" else _checked(vectors)
-
-
-def _by_preference(found: Mapping[str, Any]) -> list[tuple[str, Any]]:
-    return sorted(found.items(), key=lambda item: item[0] not in ("float", "base64"))
+    kinds = [kind for kind in ("float", "base64", *found) if found.get(kind) is not None]
+    if not kinds:
+        raise ValueError("no embeddings of any type")
+    vectors = found[kinds[0]]
+    return [_floats(text) for text in vectors] if kinds[0] == "base64" else _checked(vectors)
 
 
 def _checked(vectors: list[Any]) -> list[Vector]:

@@ -26,9 +26,10 @@ class History:
         warnings: at most one, about marks of other vendors that were left out.
     """
 
-    __slots__ = ("_stripped", "messages")
+    __slots__ = ("_reasons", "_stripped", "messages")
 
-    def __init__(self) -> None:
+    def __init__(self, *, reasons: bool) -> None:
+        self._reasons = reasons
         self.messages: list[_Fields] = []
         self._stripped = False
 
@@ -80,14 +81,21 @@ class History:
             marks = self._marks(part.provider_metadata)
             return {"type": "text", "text": part.text, **(marks or {})} if part.text else None
         if isinstance(part, Reasoning):
-            block = (self._marks(part.provider_metadata) or {}).get("block")
-            return dict(block) if block else {"type": "thinking", "thinking": part.text} if part.text else None
+            return self._thinking(part)
         if isinstance(part, Media):
             return {
                 "type": "image_url",
                 "image_url": {"url": _image_url(part), **(self._marks(part.provider_metadata) or {})},
             }
         raise UnsupportedFeature(f"a {type(part).__name__} cannot stand in this message on this wire")
+
+    def _thinking(self, part: Reasoning) -> _Fields | None:
+        marks = self._marks(part.provider_metadata)
+        if marks and "block" in marks:
+            return dict(marks["block"])
+        # Marked reasoning is another vendor's; models that do not reason have no use for any.
+        wanted = part.text and self._reasons and not part.provider_metadata
+        return {"type": "thinking", "thinking": part.text} if wanted else None
 
     def _result(self, part: ToolResult) -> _Fields:
         self._marks(part.provider_metadata)
@@ -108,13 +116,13 @@ class History:
         return marks
 
 
-def write_history(messages: Sequence[Message]) -> History:
-    """Write messages down.
+def write_history(messages: Sequence[Message], *, reasons: bool) -> History:
+    """Write messages down, for a model that `reasons` or does not.
 
     Raises:
         UnsupportedFeature: media other than images, or media in a tool result.
     """
-    history = History()
+    history = History(reasons=reasons)
     for message in messages:
         history.add(message)
     return history

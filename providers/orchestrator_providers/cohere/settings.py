@@ -7,7 +7,7 @@ from typing import Any
 from orchestrator.errors import UnsupportedFeature
 from orchestrator.types.call import CallWarning
 from orchestrator.types.chat import ChatOptions, ChatRequest, Tool
-from orchestrator_providers.cohere.profile import KIND, reasons
+from orchestrator_providers.cohere.profile import KIND
 
 __all__ = ["Settings"]
 
@@ -25,10 +25,10 @@ class Settings:
         warnings: what was left out or changed.
     """
 
-    __slots__ = ("_model", "body", "warnings")
+    __slots__ = ("_reasons", "body", "warnings")
 
-    def __init__(self, model: str, request: ChatRequest) -> None:
-        self._model = model
+    def __init__(self, request: ChatRequest, *, reasons: bool) -> None:
+        self._reasons = reasons
         self.body: dict[str, Any] = {}
         self.warnings: list[CallWarning] = []
         options = request.options
@@ -70,7 +70,7 @@ class Settings:
         return most
 
     def _write_reasoning(self, effort: str) -> None:
-        if not reasons(self._model):
+        if not self._reasons:
             if effort != "none":
                 self._warn("unsupported", "reasoning_effort", "the model does not reason")
         elif effort == "none":
