@@ -220,7 +220,7 @@ class ProviderConfig(_Model):
     )
     priced_as: Text | None = Field(default=None, description="The vendor whose prices hold at this base_url.")
     settings: dict[str, Any] = Field(
-        default_factory=dict, description="The keys that this kind has beyond the common ones."
+        default_factory=dict, repr=False, description="The keys that this kind has beyond the common ones."
     )
 
 

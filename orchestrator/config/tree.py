@@ -27,6 +27,7 @@ __all__ = [
 KeyPath: TypeAlias = tuple[str | int, ...]
 
 _MAX_REPORTED = 50
+_MAX_COMPARED = 2000
 _MAX_SHOWN = 80
 # A long run with digits in it, or a word that goes with credentials. Names of models have separators.
 _TOKEN_LIKE = re.compile(r"(?=\w*[0-9])\w{16,}|(?i:\bsk-|bearer|secret|passw)")
@@ -93,11 +94,13 @@ class Problems:
         self._settled = {problem.key for problem in tree.problems}
 
     def add(self, path: KeyPath, message: str) -> None:
-        """Note a mistake, unless one is known at this very path."""
+        """Note a mistake, unless one is known at this very path. Fifty end the load: more would help nobody."""
         key = dotted(path)
         if key not in self._settled:
             self._settled.add(key)
             self._found.append(Problem(self._tree.place(path), key, message))
+            if len(self._found) >= _MAX_REPORTED:
+                self.raise_any()
 
     def mute(self, path: KeyPath) -> None:
         """Expect no more of this path: its value is not known, and that is no mistake."""
@@ -114,8 +117,8 @@ def raise_all(problems: Iterable[Problem]) -> NoReturn:
     ordered = sorted(problems, key=lambda p: (p.place.file or "", p.place.line or 0))
     first, rest = ordered[0], ordered[1:_MAX_REPORTED]
     lines = [first.message, *(problem.line() for problem in rest)]
-    if len(ordered) > _MAX_REPORTED:
-        lines.append(f"and {len(ordered) - _MAX_REPORTED} more")
+    if len(ordered) >= _MAX_REPORTED:
+        lines.append("there may be more")
     raise ConfigError("\n".join(lines), file=first.place.file, line=first.place.line, key=first.key or None)
 
 
@@ -156,7 +159,7 @@ def shown(value: Any) -> str:
 def nearest(name: str, known: Iterable[str], *, what: str = "known") -> str:
     """`; did you mean 'x'?`, or the known names if none is near and they are few, or nothing."""
     names = sorted(set(known))
-    close = get_close_matches(name, names, n=1)
+    close = get_close_matches(name, names, n=1) if len(names) <= _MAX_COMPARED else ()
     if close:
         return f"; did you mean {close[0]!r}?"
     return f"; {what}: {', '.join(names)}" if 0 < len(names) <= 20 else ""

@@ -32,7 +32,8 @@ MAX_DEPTH = 32
 _MAX_DIGITS = 40
 
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffe\uffff]")
+_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ufffe\uffff]")
+_HALF = re.compile("[\ud800-\udfff]")
 _INT = re.compile(r"[-+]?[0-9]+")
 _OCTAL = re.compile(r"0o[0-7]+")
 _HEX = re.compile(r"0x[0-9a-fA-F]+")
@@ -89,21 +90,20 @@ class _Reader:
     """Builds a tree from the events of one document."""
 
     def __init__(self, text: str, file: str) -> None:
-        self._loader = _Loader(text)
+        self._text = text
         self._file = file
         self._places: dict[KeyPath, Place] = {}
         self._problems: list[Problem] = []
 
     def read(self) -> Tree:
         try:
+            self._loader = _Loader(self._text)
             return Tree(self._document(), self._places, tuple(self._problems))
-        except yaml.MarkedYAMLError as error:
-            mark = error.problem_mark or error.context_mark
+        except yaml.YAMLError as error:
+            mark = getattr(error, "problem_mark", None)
+            why = getattr(error, "problem", None) or "it holds characters that YAML does not allow"
             line = mark.line + 1 if mark else None
-            problem = Problem(Place(self._file, line), "", f"not YAML: {error.problem or error.context}")
-            raise_all([*self._problems, problem])
-        finally:
-            self._loader.dispose()
+            raise_all([*self._problems, Problem(Place(self._file, line), "", f"not YAML: {why}")])
 
     def _document(self) -> Any:
         self._next()
@@ -140,10 +140,16 @@ class _Reader:
         if event.tag is not None:
             self._problem(event, path, "tags (!) are not supported")
         if isinstance(event, ScalarEvent):
+            self._refuse_halves(event, event.value)
             return plain(event.value) if event.implicit[0] else event.value
         if len(path) >= MAX_DEPTH:
             self._stop(event, f"nested deeper than {MAX_DEPTH} levels", path[:4])
         return self._mapping(path) if isinstance(event, MappingStartEvent) else self._sequence(path)
+
+    def _refuse_halves(self, event: Event, text: str) -> None:
+        # PyYAML's own loader reads the escapes of JSON for one character as two halves, which no vendor can be sent.
+        if not text.isascii() and _HALF.search(text):
+            self._stop(event, "half of a character, from an escape such as \\ud83d; write the character itself")
 
     def _mapping(self, path: KeyPath) -> dict[str, Any]:
         found: dict[str, Any] = {}
@@ -152,6 +158,7 @@ class _Reader:
                 self._stop(event, "a key must be plain text", path)
             # Keys are names here: `404`, `no` and `1e3` stay as they are written.
             key = event.value
+            self._refuse_halves(event, key)
             if key in found:
                 self._problem(event, (*path, key), "duplicate key")
             if key == "<<" and event.implicit[0]:
