@@ -435,6 +435,27 @@ def test_five_hundred_deployments_load_quickly(tmp_path: Path) -> None:
     assert taken_s < 1.0
 
 
+def test_paths_are_relative_to_the_file_that_says_them(tmp_path: Path) -> None:
+    """A log path and certificates of a base file in another directory lie beside that base."""
+    (tmp_path / "shared").mkdir()
+    (tmp_path / "shared" / "base.yaml").write_text(
+        "version: 1\nlog: {path: calls.jsonl}\nproviders: {p: {kind: ollama, base_url: https://h, ca_file: ca.pem}}\n"
+        "deployments: {d: {provider: p, model: m}}\n"
+    )
+    top = tmp_path / "top.yaml"
+    top.write_text("extends: shared/base.yaml\nroutes: {a: d}\n")
+    config = load(top)
+    assert config.log.path == str(tmp_path / "shared" / "calls.jsonl")
+    assert config.providers["p"].ca_file == str(tmp_path / "shared" / "ca.pem")
+
+
+def test_keys_of_a_mapping_are_text() -> None:
+    """A key of another type is a mistake, not a silent conversion; paths may be path objects."""
+    with pytest.raises(ConfigError, match="keys are text, found one of type int"):
+        mapping({404: "openai/m"})
+    assert mapping({"a": "openai/m"}, log={"path": Path("/x/y.jsonl")}).log.path == "/x/y.jsonl"
+
+
 def test_importing_the_library_does_not_import_this() -> None:
     """Neither pydantic nor the YAML reader is loaded by `import orchestrator`, only with a client."""
     code = "import sys, orchestrator; assert not {'pydantic', 'yaml', 'orchestrator.config'} & set(sys.modules)"

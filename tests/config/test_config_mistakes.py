@@ -251,7 +251,57 @@ MISTAKES: list[tuple[str, str]] = [
         deployment("deadline: 3s"),
         f"o.yaml:8: deployments.d.deadline: unknown key 'deadline'; known here: {DEPLOYMENT_KEYS}",
     ),
+    (
+        deployment("dimensions: {env: sk-1}"),
+        "o.yaml:8: deployments.d.dimensions: what follows env is not the name of an environment variable",
+    ),
+    (deployment("price: {}"), "o.yaml:8: deployments.d.price: no price is given"),
+    (
+        deployment("price: {input: cheap}"),
+        "o.yaml:8: deployments.d.price.input: expected a price of 0 or more, found 'cheap'",
+    ),
+    (deployment("limits: 5"), "o.yaml:8: deployments.d.limits: expected a mapping, found 5"),
+    (deployment("defaults: {seed: 1.5}"), "o.yaml:8: deployments.d.defaults.seed: expected a whole number, found 1.5"),
+    (
+        deployment("defaults: {stop: []}"),
+        "o.yaml:8: deployments.d.defaults.stop: expected text or a list of texts, none empty",
+    ),
+    (
+        deployment("dimensions: 5, defaults: {dimensions: 5}").replace("{a: d}", "{a: {task: embed, pick: d}}"),
+        "o.yaml:8: deployments.d.defaults.dimensions: given twice; `dimensions` of the deployment is enough",
+    ),
+    (
+        deployment("limits: {output_tpm: 5}").replace("{a: d}", "{a: {task: embed, pick: d}}"),
+        "o.yaml:8: deployments.d.limits.output_tpm: no effect: embed has no output tokens",
+    ),
+    (provider("kind: openai, api_key: {file: ''}"), "o.yaml:3: providers.p.api_key: what follows file is not a path"),
+    (
+        provider("kind: openai, api_key: 5"),
+        "o.yaml:3: providers.p.api_key: expected a secret, found 5; use {env: NAME} or {file: path}",
+    ),
+    (provider(KEY + ", headers: 5"), "o.yaml:3: providers.p.headers: expected a mapping, found 5"),
+    (provider(KEY + ", headers: {x-a: 5}"), "o.yaml:3: providers.p.headers.x-a: expected text, found 5"),
+    (provider(KEY + r', region: "e\tu"'), "o.yaml:3: providers.p.region: control characters"),
+    (
+        provider(KEY + ", base_url: http://h\xe9"),
+        "o.yaml:3: providers.p.base_url: a URL must be visible ASCII without spaces or backslashes",
+    ),
+    (
+        HEAD + "  ' d': {provider: openai, model: m}\nroutes: {a: mini}\n",
+        "o.yaml:8: deployments. d: a name has at most 200 characters and no space at either end",
+    ),
+    ("version: 1\nextends: [a, b]\nroutes: {a: openai/m}\n", "o.yaml:2: extends: expected the path of one file"),
     # routes
+    (
+        route("task: chat, pick: {weighted: {mini: 1}, ordered: [te3]}"),
+        "o.yaml:9: routes.a.pick: expected one rule, found 2",
+    ),
+    (
+        route("task: chat, pick: 5"),
+        "o.yaml:9: routes.a.pick: expected the name of a deployment, or a list of them, found 5",
+    ),
+    (route("task: chat, pick: [5]"), "o.yaml:9: routes.a.pick[0]: expected the name of a deployment, found 5"),
+    (HEAD + "routes: [a]\n", "o.yaml:8: routes: expected a mapping of names, found a list"),
     (route("pick: mini"), "o.yaml:9: routes.a.task: this key is missing"),
     (route("task: chat"), "o.yaml:9: routes.a.pick: this key is missing"),
     (

@@ -199,6 +199,16 @@ def test_a_swapped_link_is_a_change(tmp_path: Path) -> None:
     assert picks(next(found for _ in range(5) if (found := watcher.poll()) is not None)) == "openai/two"
 
 
+def test_a_change_during_the_load_is_not_taken_half(bench: Bench) -> None:
+    """When the files change between the look and the load, the load is thrown away until they rest."""
+    bench.polls(3)
+    bench.replace(SECOND)
+    real, bench.watcher._load = bench.load, lambda: (bench.replace(FIRST.replace("one", "three")), bench.load())[1]
+    assert bench.polls(2) == []
+    bench.watcher._load = real
+    assert picks(bench.polls(3)[0]) == "openai/three"
+
+
 def test_one_of_many_threads_gets_the_change(bench: Bench) -> None:
     """When many calls poll at once, one gets the new configuration and none waits for another's load."""
     bench.polls(3)
