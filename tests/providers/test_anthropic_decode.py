@@ -173,6 +173,13 @@ def test_the_output_tools_call_is_the_answer() -> None:
     assert whole.finish_reason == streamed.finish_reason == FinishReason("stop", "tool_use")
 
 
+def test_the_output_tools_call_in_one_piece() -> None:
+    """A gateway that sends the stand-in's arguments with the block's start gives the same text."""
+    call = {"type": "tool_use", "id": "t", "name": "orchestrator_output", "input": {"city": "Rome"}}
+    streamed = collect(_events(START, *_block(0, call), _end("tool_use"), STOP))
+    assert streamed.message == _decode(content=[call]).message
+
+
 def test_what_has_no_place_is_in_the_metadata() -> None:
     """Fields of the answer without a place of their own are kept, the same from a stream."""
     extra = {"container": {"id": "c"}, "stop_sequence": "END", "context_management": {"applied_edits": [1]}}

@@ -428,6 +428,8 @@ def test_strict_tools() -> None:
     old = _encode(tools=(strict,), model="claude-3-7-sonnet-20250219")
     assert _body(old)["tools"] == [{"name": "f", "input_schema": SCHEMA}]
     assert _warned(old) == [("unsupported", "tools.strict")]
+    bounded = Tool(name="f", parameters={"type": "object", "properties": {"n": {"minimum": 1}}}, strict=True)
+    assert _warned(_encode(tools=(bounded,))) == [("compatibility", "tools.strict")]
     bag = Tool(name="f", parameters={"type": "object", "additionalProperties": {"type": "integer"}}, strict=True)
     assert _warned(_encode(tools=(bag,))) == [("unsupported", "tools.strict")]
 

@@ -382,6 +382,7 @@ def test_embeddings() -> None:
     assert _embed({"int8": [[1, 2]]}).vectors == [[1, 2]]
     packed = base64.b64encode(bytes.fromhex("0000003f000080bf")).decode()
     assert _embed({"base64": [packed]}).vectors == [array("f", [0.5, -1.0])]
+    assert _embed(floats, meta=None).usage is None
     result = _embed({"float": floats})
     assert result.usage == Usage(input_tokens=4, raw={"billed_units": {"input_tokens": 4}})
     assert (result.response_id, result.model) == ("e1", None)
@@ -405,6 +406,7 @@ def test_ranking() -> None:
     assert result.results == (RerankItem(2, 0.9), RerankItem(0, 0.0))
     assert result.usage == Usage(search_units=1.0, raw={"billed_units": {"search_units": 1}})
     assert result.response_id == "k1"
+    assert _codecs().rerank.decode(_reply({"results": []})).usage is None
 
 
 @pytest.mark.parametrize("body", [{}, {"results": None}, {"results": [{"index": 1}]}, {"results": ["x"]}, b"{"])

@@ -159,6 +159,13 @@ def test_reasoning_stays_with_models_that_reason() -> None:
     assert _body(encoded)["messages"][1] == {"role": "assistant", "content": "Yes."}
 
 
+def test_unknown_content_travels_back() -> None:
+    """A block that has no part of its own is sent back as it came."""
+    block = {"type": "thinking", "thinking": "x", "budget": 1}
+    opaque = Message("assistant", (Reasoning("", provider_metadata={"cohere": {"block": block}}), Text("Hi")))
+    assert _body(_encode(HELLO, opaque))["messages"][1]["content"] == [block, {"type": "text", "text": "Hi"}]
+
+
 def test_images() -> None:
     """Images travel as an address or as bytes in a data URL."""
     parts = (Text("?"), Media(media_type="image/*", url="https://x/y"), Media(media_type="image/png", data=b"png"))
