@@ -32,6 +32,8 @@ from orchestrator.types.usage import Cost
 
 __all__ = ["Core"]
 
+_LOOK_EVERY_S = 1.0
+
 
 class Core:
     """One client's insides. Usable from any thread and event loop, before and after fork."""
@@ -56,7 +58,12 @@ class Core:
         self.pipeline = Pipeline(clock=self.clock, random=random or _new_random(), emit=self.emit)
         self._swap = Lock()
         self._watcher = self._watch(config, reread) if reread else None
+        self._look_at = self.clock.monotonic() + _LOOK_EVERY_S
         self._warm_up()
+
+    @property
+    def _files(self) -> bool:
+        return self._watcher is not None or bool(self.snapshot.credentials)
 
     @classmethod
     def from_file(cls, path: str | Path, *, watch: bool, **seams: Any) -> Core:
@@ -89,12 +96,25 @@ class Core:
             Thread(target=engines[0].warm_up, name="orchestrator-warm-up", daemon=True).start()
 
     def current(self) -> Snapshot:
-        """The snapshot in force. Looks at the file at most once a second; what it finds is for the calls after."""
-        if self._watcher is not None:
-            found = self._watcher.poll()
-            if found is not None:
-                self._adopt(found)
+        """The snapshot in force. At most once a second it has the files looked at, in a thread of its own: reading a
+        large configuration would hold up the event loop. What changed is for the calls after.
+        """
+        if self._files and self.clock.monotonic() >= self._look_at:
+            self._look_at = self.clock.monotonic() + _LOOK_EVERY_S
+            Thread(target=self.look, name="orchestrator-look", daemon=True).start()
         return self.snapshot
+
+    def look(self) -> None:
+        """See whether the configuration or a credential's file has changed, and take over what has."""
+        found = self._watcher.poll() if self._watcher is not None else None
+        if found is not None:
+            self._adopt(found)
+        for credential in self.snapshot.credentials:
+            try:
+                if credential.changed():
+                    self._notice("llm.credential.reloaded", f"{credential} has changed")
+            except ConfigError as error:
+                self._notice("llm.credential.refused", str(error))
 
     def _adopt(self, found: Config | ConfigError) -> None:
         try:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -22,7 +23,7 @@ from orchestrator.policies.limits import Gate, Limiter
 from orchestrator.policies.route import Chooser, Ordered, Weighted
 from orchestrator.pricing import PriceRow, bundled, config_row
 from orchestrator.registry import find
-from orchestrator.spec.auth import HeaderSigner, Secret
+from orchestrator.spec.auth import HeaderSigner, Secret, Signer
 from orchestrator.spec.provider import Engine, EngineFactory, Profile, Target, Wire
 from orchestrator.spec.routing import Health
 from orchestrator.spec.stores import Dimension, Limit
@@ -99,6 +100,37 @@ class Route:
         return self.deadline_s or _DEADLINES_S["stream" if stream else self.task]
 
 
+class FileCredential:
+    """A credential in a file, read again when the file changes."""
+
+    def __init__(self, path: Path, signer: Signer) -> None:
+        self._path = path
+        self._signer = signer
+        self._seen = self._look()
+
+    def _look(self) -> tuple[int, int] | None:
+        try:
+            status = self._path.stat()
+        except OSError:
+            return None  # being replaced; what is in use goes on
+        return status.st_mtime_ns, status.st_ino
+
+    def changed(self) -> bool:
+        """Look at the file; True if another credential is in force now.
+
+        Raises:
+            ConfigError: the file's new content is no credential; the one in use stays. Once per change.
+        """
+        look = self._look()
+        if look is None or look == self._seen:
+            return False
+        self._seen = look
+        return self._signer.refresh()
+
+    def __str__(self) -> str:
+        return f"the credential in {self._path}"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Snapshot:
     """One version of the configuration, ready to run."""
@@ -107,6 +139,7 @@ class Snapshot:
     config_hash: str
     routes: Mapping[str, Route]
     deployments: Mapping[str, Deployment]
+    credentials: tuple[FileCredential, ...] = ()
 
     def route(self, name: str, task: Task) -> Route:
         """The route of that name.
@@ -145,7 +178,13 @@ def build(config: Config, shared: Shared) -> Snapshot:
         for name, deployment in config.deployments.items()
     }
     routes = {name: _route(name, route, config, deployments) for name, route in config.routes.items()}
-    return Snapshot(config=config, config_hash=config.config_hash, routes=routes, deployments=deployments)
+    return Snapshot(
+        config=config,
+        config_hash=config.config_hash,
+        routes=routes,
+        deployments=deployments,
+        credentials=tuple([one for account in accounts.values() for one in account.credentials()]),
+    )
 
 
 def _limits(config: Config, deployment: DeploymentConfig) -> list[Limit]:
@@ -176,6 +215,7 @@ class _Account:
         self._profile: Profile = self._kind.profile
         self._base_url = config.base_url or self._profile.base_url or ""
         self._secret = _open_secret(config.api_key) if config.api_key else None
+        self._signer = self._make_signer()
 
     def deployment(self, name: str, config: DeploymentConfig, gate: Gate, health: Health) -> Deployment:
         """Bind one model."""
@@ -211,9 +251,15 @@ class _Account:
 
     def _wire(self, wire: Wire, target: Target) -> WireBackend:
         endpoint = Endpoint(proxy=self._config.proxy, ca_file=self._config.ca_file)
-        return WireBackend(wire.bind(target), self._transport, endpoint, self._signer())
+        return WireBackend(wire.bind(target), self._transport, endpoint, self._signer)
 
-    def _signer(self) -> HeaderSigner:
+    def credentials(self) -> list[FileCredential]:
+        """What has to be watched."""
+        reference = self._config.api_key
+        in_file = reference is not None and reference.kind == "file"
+        return [FileCredential(reference.path, self._signer)] if reference is not None and in_file else []
+
+    def _make_signer(self) -> HeaderSigner:
         base = {"content-type": "application/json", "accept": "application/json", **self._profile.headers}
         for name, value in self._config.headers.items():
             base[name.lower()] = value if isinstance(value, str) else value.open().reveal()
@@ -237,7 +283,7 @@ class _Account:
             return self._vendor(vendor), model or config.model
         host = urlsplit(self._base_url).hostname or ""
         at_home = not self._config.base_url or any(
-            host == known or host.endswith(f".{known}") for known in self._profile.hosts
+            host.endswith(known) if known.startswith(".") else host == known for known in self._profile.hosts
         )
         if self._profile.prices is None and isinstance(self._kind, EngineFactory) and not self._config.base_url:
             vendor, slash, model = config.model.partition("/")  # an engine's models name their vendor themselves

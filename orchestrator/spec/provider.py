@@ -58,7 +58,8 @@ class Profile:
         key_required: a missing credential is an error at load.
         auth_header, auth_prefix: where the credential goes.
         headers: sent with every request.
-        hosts: host suffixes at which the vendor's prices hold; none are known for a `base_url` elsewhere.
+        hosts: hosts at which the vendor's prices hold, or suffixes of theirs if they begin with a dot. No price is
+            known for a `base_url` elsewhere: regional hosts may cost more.
         prices: the vendor's name in the price book, None if it sells nothing.
         otel_name: `gen_ai.provider.name`.
         settings: further keys a provider of this kind accepts in the file, with a line of explanation each.

@@ -11,11 +11,18 @@ from orchestrator_providers.shared.reading import integer, mapping
 
 __all__ = ["read_usage"]
 
+_STANDARD_TIERS = frozenset({"default", "auto", "standard", "on_demand"})
+
 
 def read_usage(body: Mapping[str, Any], quirks: Quirks) -> Usage | None:
     """Usage of a reply or of a stream's chunk, wherever the vendor puts it; None where it says nothing."""
     raw = body.get("usage") or mapping(body.get("x_groq")).get("usage")
-    return _usage(raw, quirks) if isinstance(raw, dict) else None
+    if not isinstance(raw, dict):
+        return None
+    tier = body.get("service_tier")
+    if isinstance(tier, str) and tier not in _STANDARD_TIERS:
+        raw = {**raw, "service_tier": tier}  # stands outside the counts, but decides what they cost
+    return _usage(raw, quirks)
 
 
 def _usage(raw: Mapping[str, Any], quirks: Quirks) -> Usage:
