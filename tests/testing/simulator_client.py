@@ -35,6 +35,7 @@ class Got:
 
 
 def chat_body(wire: str, **extra: Any) -> dict[str, Any]:
+    """A small chat request."""
     return {**CHAT, **({"max_tokens": 100} if wire == "anthropic" else {}), **extra}
 
 

@@ -16,6 +16,7 @@ WIRES = ("openai", "anthropic", "cohere")
 
 @pytest.fixture
 def sim() -> Iterator[Simulator]:
+    """One vendor per wire, each called like its wire."""
     with Simulator([Vendor(name=wire, wire=wire) for wire in WIRES]) as simulator:
         yield simulator
 

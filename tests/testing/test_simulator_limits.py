@@ -23,6 +23,7 @@ ARRIVALS = st.lists(
 
 @pytest.fixture
 def sim() -> Iterator[Simulator]:
+    """One vendor per wire, each called like its wire."""
     with Simulator([Vendor(name=wire, wire=wire) for wire in ("openai", "anthropic", "cohere")]) as simulator:
         yield simulator
 
@@ -36,8 +37,7 @@ def test_sliding_window_is_never_exceeded(arrivals: list[tuple[float, int, int, 
         now += gap
         try:
             reservation = limiter.admit(tokens, reserved, now)
-        except TooMuch as refused:
-            assert refused.wait_s > 0
+        except TooMuch:
             continue
         limiter.settle(reservation, tokens, min(used, reserved))
         admitted.append((now, tokens + min(used, reserved)))
@@ -123,7 +123,9 @@ def test_anthropic_headers(sim: Simulator) -> None:
     sim["anthropic"].limit(rpm=10, input_tpm=1000, output_tpm=500, window="bucket")
     got = chat(sim.url("anthropic"), "anthropic")
     (entry,) = sim.ledger
-    remaining = {name: int(got.headers[f"anthropic-ratelimit-{name}-remaining"]) for name in ("requests", "input-tokens")}
+    remaining = {
+        name: int(got.headers[f"anthropic-ratelimit-{name}-remaining"]) for name in ("requests", "input-tokens")
+    }
     assert remaining == {"requests": 9, "input-tokens": 1000 - entry.input_tokens}
     # A bucket drips while the answer is written, so a token may be back already.
     assert int(got.headers["anthropic-ratelimit-output-tokens-remaining"]) - (500 - entry.output_tokens) in (0, 1)
@@ -163,7 +165,7 @@ def test_concurrency(sim: Simulator) -> None:
 
 @pytest.mark.parametrize("window", ["sliding", "bucket", "fixed"])
 def test_hammering(sim: Simulator, window: str) -> None:
-    """Under a storm from many threads, a vendor admits what its window allows: a sliding one never more, over any period."""
+    """Under a storm from many threads, a vendor admits what its window allows; a sliding one never more."""
     limit, period_s, storm_s = 20, 0.4, 0.9
     sim["openai"].limit(rpm=limit, window=window, period_s=period_s)
     end = time.monotonic() + storm_s

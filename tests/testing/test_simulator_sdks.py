@@ -39,6 +39,7 @@ class Plan(BaseModel):
 
 @pytest.fixture(scope="module")
 def running() -> Iterator[Simulator]:
+    """Three vendors for the whole module."""
     vendors = [
         Vendor(name="alpha", models={"gpt-x": "gpt-x-2026", "embed-x": "embed-x", "rank-x": "rank-x"}),
         Vendor(name="beta", wire="anthropic", models=["claude-x"]),
@@ -50,6 +51,7 @@ def running() -> Iterator[Simulator]:
 
 @pytest.fixture
 def sim(running: Simulator) -> Iterator[Simulator]:
+    """The vendors, left as they were found."""
     yield running
     for name in ("alpha", "beta", "gamma"):
         running[name].heal()
@@ -59,18 +61,21 @@ def sim(running: Simulator) -> Iterator[Simulator]:
 
 @pytest.fixture
 def gpt(sim: Simulator) -> Iterator[openai.OpenAI]:
+    """OpenAI's SDK."""
     with openai.OpenAI(base_url=sim.url("alpha") + "/v1", api_key="any", max_retries=0, timeout=5) as client:
         yield client
 
 
 @pytest.fixture
 def claude(sim: Simulator) -> Iterator[anthropic.Anthropic]:
+    """Anthropic's SDK."""
     with anthropic.Anthropic(base_url=sim.url("beta"), api_key="any", max_retries=0, timeout=5) as client:
         yield client
 
 
 @pytest.fixture
 def command(sim: Simulator) -> Iterator[Any]:
+    """Cohere's SDK."""
     with httpx.Client(timeout=5) as http:
         yield cohere.ClientV2(base_url=sim.url("gamma"), api_key="any", httpx_client=http, max_retries=0)
 
@@ -141,7 +146,9 @@ def test_openai_tool_conversation(sim: Simulator, gpt: openai.OpenAI) -> None:
 def test_openai_structured_output(gpt: openai.OpenAI) -> None:
     """`parse` gets an instance of the model it asked for."""
     reply = gpt.chat.completions.parse(model="gpt-x", messages=QUESTION, response_format=Plan)
-    assert reply.choices[0].message.parsed == Plan(name="plan includes single", seats=1, features=["plan includes single"])
+    assert reply.choices[0].message.parsed == Plan(
+        name="plan includes single", seats=1, features=["plan includes single"]
+    )
 
 
 def test_openai_limits_of_the_output(gpt: openai.OpenAI) -> None:
@@ -269,7 +276,11 @@ def test_anthropic_tools(sim: Simulator, claude: anthropic.Anthropic) -> None:
         final = stream.get_final_message()
     (call,) = final.content
     assert call.type == "tool_use"
-    assert (call.name, call.input, final.stop_reason) == ("weather", {"city": "plan includes single", "days": 2}, "tool_use")
+    assert (call.name, call.input, final.stop_reason) == (
+        "weather",
+        {"city": "plan includes single", "days": 2},
+        "tool_use",
+    )
     assert sim["beta"].ledger[-1].output_tokens == final.usage.output_tokens
     result = {"role": "user", "content": [{"type": "tool_result", "tool_use_id": call.id, "content": "rain"}]}
     history: Any = [*QUESTION, {"role": "assistant", "content": final.content}, result]
@@ -365,7 +376,9 @@ def test_cohere_tools(sim: Simulator, command: Any) -> None:
     asked = {"model": "command-x", "messages": QUESTION, "tools": [OPENAI_TOOL], "tool_choice": "REQUIRED"}
     plain = command.chat(**asked)
     events = list(command.chat_stream(**asked))
-    fragments = [event.delta.message.tool_calls.function.arguments for event in events if event.type == "tool-call-delta"]
+    fragments = [
+        event.delta.message.tool_calls.function.arguments for event in events if event.type == "tool-call-delta"
+    ]
     (call,) = plain.message.tool_calls
     assert call.function.arguments == "".join(fragments) == '{"city":"plan includes single","days":2}'
     assert plain.finish_reason == "TOOL_CALL"
@@ -404,8 +417,8 @@ def test_cohere_rerank(sim: Simulator, command: Any) -> None:
     """The best document comes first, `top_n` holds, and 101 documents are two search units."""
     documents = ["opening hours", "refunds for broken laptops", *["filler"] * 99]
     reply = command.rerank(model="rerank-x", query="broken laptop refund", documents=documents, top_n=2)
-    assert [result.index for result in reply.results][0] == 1
-    assert len(reply.results) == 2
+    first, _ = reply.results
+    assert first.index == 1
     assert reply.meta.billed_units.search_units == sim["gamma"].ledger[-1].search_units == 2
 
 

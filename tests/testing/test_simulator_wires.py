@@ -8,7 +8,7 @@ from typing import Any, get_args
 import pytest
 from simulator_client import CHAT_PATHS, KEYS, PROMPT, chat, chat_body, post
 
-from orchestrator.testing import CallTool, Simulator, Vendor
+from orchestrator.testing import Answer, CallTool, Simulator, Vendor
 
 CALL = {"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
 CALLED = {"role": "assistant", "content": None, "tool_calls": [CALL]}
@@ -20,7 +20,10 @@ USED = {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t1",
 
 @pytest.fixture(scope="module")
 def sim() -> Iterator[Simulator]:
-    vendors = [Vendor(name=wire, wire=wire, models=["m"], api_key="right") for wire in ("openai", "anthropic", "cohere")]
+    """Per wire a strict vendor, and one that takes any key and model."""
+    vendors = [
+        Vendor(name=wire, wire=wire, models=["m"], api_key="right") for wire in ("openai", "anthropic", "cohere")
+    ]
     vendors += [Vendor(name=f"open-{wire}", wire=wire) for wire in ("openai", "anthropic", "cohere")]
     with Simulator(vendors) as simulator:
         yield simulator
@@ -214,8 +217,6 @@ def test_automatic_cache(sim: Simulator) -> None:
 @pytest.mark.parametrize("wire", ["openai", "anthropic", "cohere"])
 def test_same_answer_streamed_and_plain(sim: Simulator, wire: str) -> None:
     """A call of a tool with text before it bills the same tokens in a stream as in one piece."""
-    from orchestrator.testing import Answer
-
     sim[f"open-{wire}"].answer(Answer("Let me look.", [CallTool("f", {"a": [1, "x"]})], reasoning="Hm, well."))
     for stream in (False, True):
         chat(sim.url(f"open-{wire}"), wire, stream=stream)
@@ -228,7 +229,9 @@ def test_same_answer_streamed_and_plain(sim: Simulator, wire: str) -> None:
 def test_stop_sequences(sim: Simulator) -> None:
     """The answer ends before a stop sequence."""
     sim["open-openai"].answer("one two. three")
-    texts = [chat(sim.url("open-openai"), stop=stop).json["choices"][0]["message"]["content"] for stop in ("two", ["."])]
+    texts = [
+        chat(sim.url("open-openai"), stop=stop).json["choices"][0]["message"]["content"] for stop in ("two", ["."])
+    ]
     sim["open-openai"].answer(None)
     assert texts == ["one ", "one two"]
 
