@@ -162,6 +162,13 @@ def test_blocks_become_parts() -> None:
     assert result.finish_reason == FinishReason("tool_calls", "tool_use")
 
 
+def test_fields_that_say_nothing_are_no_marks() -> None:
+    """Null fields and empty lists leave no marks, which would look like something to send back."""
+    (part,) = _decode(content=[{"type": "text", "text": "Hi", "citations": []}]).message.parts
+    assert part == Text("Hi")
+    assert _decode(container=None).provider_metadata is None
+
+
 def test_the_output_tools_call_is_the_answer() -> None:
     """The call that stands in for an output schema reads as text and a normal stop, streamed or not."""
     call = {"type": "tool_use", "id": "t", "name": "orchestrator_output", "input": {"city": "Rome"}}

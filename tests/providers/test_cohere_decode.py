@@ -249,6 +249,19 @@ def test_events_of_a_stream() -> None:
     ]
 
 
+def test_a_plan_ends_where_its_calls_begin() -> None:
+    """A plan straight before a call is complete before the call opens."""
+    found = _events(
+        START,
+        _event("tool-plan-delta", tool_plan="p"),
+        _event("tool-call-start", 0, tool_calls=CALL),
+        {"type": "tool-call-end", "index": 0},
+        _end("TOOL_CALL"),
+    )
+    kinds = [type(event) for event in found]
+    assert kinds[1:5] == [ReasoningStart, ReasoningEnd, ToolCallStart, ToolCallDelta]
+
+
 def test_unknown_content_of_a_stream_is_whole() -> None:
     """Content of a kind nobody knows yet is put together in its place, as in a whole answer."""
     block = {"type": "sketch", "sketch": "ab"}
