@@ -10,6 +10,7 @@ from random import Random
 from threading import Lock, Thread
 from typing import Any
 
+from orchestrator.backends import intercepted
 from orchestrator.config import Config, Watcher, load_file, load_mapping
 from orchestrator.errors import ConfigError, OrchestratorError
 from orchestrator.pipeline import Pipeline
@@ -68,12 +69,16 @@ class Core:
     @classmethod
     def from_file(cls, path: str | Path, *, watch: bool, **seams: Any) -> Core:
         """Read a file and, with `watch`, keep up with it."""
-        return cls(load_file(path), reread=(lambda: load_file(path)) if watch else None, **seams)
+
+        def read() -> Config:
+            return load_file(path, check_secrets=not intercepted())
+
+        return cls(read(), reread=read if watch else None, **seams)
 
     @classmethod
     def from_mapping(cls, config: Mapping[str, Any] | Config, **seams: Any) -> Core:
         """From a mapping with the file's keys, or a `Config` that was loaded before."""
-        return cls(config if isinstance(config, Config) else load_mapping(config), **seams)
+        return cls(_config(config), **seams)
 
     def _watch(self, config: Config, reread: Callable[[], Config]) -> Watcher:
         return Watcher(config.files, reread, content_hash=config.content_hash, monotonic=self.clock.monotonic)
@@ -82,8 +87,7 @@ class Core:
         log = config.log
         destination: Destination | None
         if log.path is not None:
-            base = config.source.parent if config.source else Path()
-            destination = FileDestination(base / log.path)
+            destination = FileDestination(Path(log.path))
         elif log.to in {"stdout", "stderr"}:
             destination = StreamDestination(str(log.to))
         else:
@@ -130,7 +134,7 @@ class Core:
         Raises:
             ConfigError: it is wrong; nothing has changed.
         """
-        config = config if isinstance(config, Config) else load_mapping(config)
+        config = _config(config)
         with self._swap:
             old = self.snapshot
             self.snapshot = build(config, self._shared)
@@ -173,6 +177,10 @@ class Core:
         """Close this loop's connections and write the log out."""
         await self._shared.transport.close()
         self.log.close()
+
+
+def _config(given: Mapping[str, Any] | Config) -> Config:
+    return given if isinstance(given, Config) else load_mapping(given, check_secrets=not intercepted())
 
 
 def _new_random() -> Random:

@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from orchestrator.backends import Backend, EngineBackend, WireBackend, intercepted
-from orchestrator.config import Config
+from orchestrator.config import Config, vector_space
 from orchestrator.config.schema import DeploymentConfig, LimitsConfig, ProviderConfig, RouteConfig
 from orchestrator.config.secrets import SecretRef
 from orchestrator.errors import ConfigError, InvalidRequest
@@ -225,7 +225,7 @@ class _Account:
             provider=self._name,
             kind=self._config.kind,
             model=config.model,
-            space=config.model.rpartition("/")[2].lower(),
+            space=vector_space(config)[0],
             region=self._config.region,
             backend=backend,
             gate=gate,
