@@ -202,15 +202,18 @@ def test_prompt_tokens(sim: Simulator) -> None:
     assert sim["open-openai"].ledger[-1].input_tokens == (3 + 3) + (5 + 3) + 85
 
 
-def test_automatic_cache(sim: Simulator) -> None:
-    """OpenAI reads repeated beginnings from its cache unasked, and bills no writing."""
-    sim["open-openai"].set(prefix_cache=True)
+@pytest.mark.parametrize("wire", ["openai", "cohere"])
+def test_automatic_cache(sim: Simulator, wire: str) -> None:
+    """OpenAI and Cohere read repeated beginnings from their cache unasked, and bill no writing."""
+    vendor, url = sim[f"open-{wire}"], sim.url(f"open-{wire}")
+    vendor.set(prefix_cache=True)
     history = [{"role": "system", "content": "A long handbook."}, *PROMPT]
-    chat(sim.url("open-openai"), messages=history)
-    got = chat(sim.url("open-openai"), messages=[*history, {"role": "assistant", "content": "ok"}, *PROMPT])
-    sim["open-openai"].set(prefix_cache=False)
-    entry = sim["open-openai"].ledger[-1]
-    assert got.json["usage"]["prompt_tokens_details"]["cached_tokens"] == entry.cache_read_tokens == 7 + 11
+    chat(url, wire, messages=history)
+    usage = chat(url, wire, messages=[*history, {"role": "assistant", "content": "ok"}, *PROMPT]).json["usage"]
+    vendor.set(prefix_cache=False)
+    entry = vendor.ledger[-1]
+    told = usage["cached_tokens"] if wire == "cohere" else usage["prompt_tokens_details"]["cached_tokens"]
+    assert told == entry.cache_read_tokens == 7 + 11
     assert entry.cache_write_tokens == 0
 
 
