@@ -1,4 +1,4 @@
-"""The stream contract through the public API, in virtual time: before and after the commit point, and every way to end."""
+"""The stream contract through the public API, in virtual time: before and after the commit point, all endings."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ class Slow:
     """A body that comes piece by piece: bytes, seconds to wait, or an exception."""
 
     status = 200
-    headers: dict[str, str] = {}
 
     def __init__(self, *pieces):
+        self.headers = {}
         self.pieces = list(pieces)
         self.closed = False
 
@@ -60,10 +60,8 @@ def bytes_of(*chunks, done=False):
 
 
 async def read_all(llm, **options):
-    events = []
     async with llm.stream("answer", "hi", **options) as stream:
-        async for event in stream:
-            events.append(event)
+        events = [event async for event in stream]
     return events, stream.reply
 
 

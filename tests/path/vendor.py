@@ -42,9 +42,9 @@ def sse(*chunks: Any, done: bool = True) -> HttpReply:
     """A stream: dicts are JSON events, strings are text deltas."""
     lines = []
     for chunk in chunks:
-        if isinstance(chunk, str):
-            chunk = {"choices": [{"index": 0, "delta": {"content": chunk}, "finish_reason": None}]}
-        lines.append(b"data: " + orjson.dumps({"id": "chatcmpl-1", "model": "gpt-4o-mini"} | chunk) + b"\n\n")
+        data = {"choices": [{"index": 0, "delta": {"content": chunk}, "finish_reason": None}]}
+        data = {"id": "chatcmpl-1", "model": "gpt-4o-mini"} | (data if isinstance(chunk, str) else chunk)
+        lines.append(b"data: " + orjson.dumps(data) + b"\n\n")
     if done:
         stop = {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}
         usage = {"choices": [], "usage": {"prompt_tokens": 10, "completion_tokens": 5}}
