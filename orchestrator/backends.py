@@ -41,7 +41,7 @@ Result: TypeAlias = ChatResult | EmbedResult | RerankResult
 _TRAILER_S = 2.0
 """How long to wait for usage and the end marker once a stream's terminal reason was seen."""
 
-_REQUEST_IDS = ("x-request-id", "request-id", "apim-request-id", "x-amzn-requestid", "cf-ray")
+_REQUEST_IDS = ("x-request-id", "request-id", "apim-request-id", "x-amzn-requestid", "x-debug-trace-id", "cf-ray")
 
 
 @dataclass(frozen=True, slots=True)
