@@ -1,0 +1,38 @@
+"""The commands, one module or package each. Their modules import what they need when they run."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from orchestrator import __version__
+from orchestrator.cli.demo import demo
+
+__all__ = ["app"]
+
+app = typer.Typer(
+    name="orchestrator",
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"orchestrator {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version and exit.", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Call models by task name: routing, retries, limits and exact costs in one YAML file."""
+
+
+app.command("demo")(demo)
