@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 __all__ = ["Expectation", "expectation"]
 
 _FENCE = re.compile(r"\A\s*```(?:json)?\s*\n(.*)\n\s*```\s*\Z", re.DOTALL)
+_LATER_KEYWORDS = frozenset(
+    {"$dynamicRef", "dependentRequired", "dependentSchemas", "prefixItems", "unevaluatedItems", "unevaluatedProperties"}
+)
 _NAME = re.compile(r"[^A-Za-z0-9_-]+")
 
 
@@ -62,36 +65,52 @@ def _of_model(model: type[BaseModel]) -> Expectation:
             return model.model_validate_json(text)
         except ValidationError as error:
             where = ", ".join(sorted({".".join(map(str, e["loc"])) or "(root)" for e in error.errors()}))
-            # Without the original: pydantic's text quotes the answer.
-            raise MalformedReply(f"the answer does not fit {model.__name__}: {where}") from None
+        # Raised outside the handler: pydantic's text quotes the answer, and would hang on as context.
+        raise MalformedReply(f"the answer does not fit {model.__name__}: {where}")
 
     return Expectation(OutputSchema(name=_name(model.__name__), schema=schema, strict=strict), parse)
 
 
 def _of_schema(given: Mapping[str, Any]) -> Expectation:
-    from jsonschema_rs import ValidationError, validator_for  # noqa: PLC0415
-
     try:
-        validator = validator_for(dict(given))
-    except (ValidationError, ValueError) as error:
+        text = orjson.dumps(given)
+    except TypeError as error:
+        raise InvalidRequest("output: the JSON Schema holds values that JSON does not have") from error
+    return _of_text(text)
+
+
+@lru_cache(maxsize=256)
+def _of_text(text: bytes) -> Expectation:
+    import fastjsonschema  # noqa: PLC0415 - a call without output= needs it not
+
+    schema = orjson.loads(text)
+    _refuse_unchecked(schema)
+    try:
+        validate = fastjsonschema.compile(schema, use_default=False)
+    except fastjsonschema.JsonSchemaDefinitionException as error:
         raise InvalidRequest("output: not a valid JSON Schema") from error
-    schema = orjson.loads(orjson.dumps(given))
-    strict = _is_closed(schema)
 
-    def parse(text: str) -> Any:
+    def parse(answer: str) -> Any:
+        # Raised outside the handlers: the originals quote the answer, and would hang on as context.
         try:
-            value = orjson.loads(text)
+            return validate(orjson.loads(answer))
         except orjson.JSONDecodeError:
-            raise MalformedReply("the answer is not JSON") from None
-        error = next(iter(validator.iter_errors(value)), None)
-        if error is not None:
-            where = ".".join(map(str, error.instance_path)) or "(root)"
-            raise MalformedReply(f"the answer does not fit the schema: {where}")
-        return value
+            problem = "is not JSON"
+        except fastjsonschema.JsonSchemaValueException as error:
+            problem = f"does not fit the schema: {'.'.join(map(str, error.path[1:])) or '(root)'}"
+        raise MalformedReply(f"the answer {problem}")
 
-    return Expectation(
-        OutputSchema(name=_name(str(schema.get("title") or "answer")), schema=schema, strict=strict), parse
-    )
+    output = OutputSchema(name=_name(str(schema.get("title") or "answer")), schema=schema, strict=_is_closed(schema))
+    return Expectation(output, parse)
+
+
+def _refuse_unchecked(schema: dict[str, Any]) -> None:
+    """The validator knows the keywords of draft 7; a later one would be passed over without a word."""
+    later = sorted(_LATER_KEYWORDS & schema.keys())
+    if later:
+        raise InvalidRequest(f"output: the keyword {later[0]!r} is not supported")
+    for child in _children(schema):
+        _refuse_unchecked(child)
 
 
 def _name(title: str) -> str:
