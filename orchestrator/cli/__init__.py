@@ -9,4 +9,4 @@ def main() -> None:
     """Run the command line; ends by `SystemExit`."""
     from orchestrator.cli.app import app  # noqa: PLC0415
 
-    app()
+    app(prog_name="orchestrator")

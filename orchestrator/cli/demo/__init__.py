@@ -13,7 +13,7 @@ __all__ = ["demo"]
 def demo(
     directory: Annotated[
         Path | None,
-        typer.Option("--dir", help="Where to put the file and the log.  [default: a new ./orchestrator-demo]"),
+        typer.Option("--dir", help="Where to put the file and the log. (a new ./orchestrator-demo)"),
     ] = None,
     fast: Annotated[bool, typer.Option("--fast", help="The same in a third of the time, for CI.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Plain lines, no progress bar.")] = False,

@@ -38,7 +38,8 @@ _PYTHON = """\
 def report(console: Console, traffic: Traffic, lines: Sequence[Line], acts: Sequence[Act], found: Audit) -> None:
     """Print everything but the way on."""
     console.print()
-    console.print(_outcome(traffic, lines), end="\n\n")
+    console.print(_outcome(traffic, lines))
+    console.print()
     console.print(_acts(lines, acts))
     console.print(_models(lines))
     console.print(_tenants(lines))

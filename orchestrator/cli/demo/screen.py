@@ -28,7 +28,9 @@ class Screen:
         self._progress = Progress(
             SpinnerColumn(),
             TextColumn("{task.description}"),
-            BarColumn(bar_width=None),
+            BarColumn(
+                bar_width=None, style="dim", complete_style="magenta", finished_style="magenta", pulse_style="dim"
+            ),
             MofNCompleteColumn(),
             TextColumn("{task.fields[in_flight]} in flight"),
             console=self.console,
