@@ -37,7 +37,8 @@ def context(
     trace_id: str | None = None,
     deadline: float | None = None,
 ) -> Iterator[None]:
-    """Name the caller for every call made inside, in this task or thread and those it starts.
+    """Name the caller for every call made inside, in this task or thread and the tasks it starts. A new thread starts
+    without, unless it is given the context (`asyncio.to_thread` does, `contextvars.copy_context().run` can).
 
     Blocks nest: inner values win, tags add up. An argument of the call itself wins over both. None of it is sent to a
     vendor.
@@ -82,7 +83,9 @@ def merged(
                 raise InvalidRequest(f"{name}: expected text, found {type(value).__name__}")
             changes[name] = value
     if tags:
-        if not all(isinstance(key, str) and isinstance(value, str) for key, value in tags.items()):
+        if not isinstance(tags, Mapping) or not all(
+            isinstance(key, str) and isinstance(value, str) for key, value in tags.items()
+        ):
             raise InvalidRequest("tags: expected texts by text")
         changes["tags"] = {**base.tags, **tags}
     return replace(base, **changes) if changes else base
@@ -91,9 +94,9 @@ def merged(
 def traced(base: CallContext) -> CallContext:
     """With the id of the OpenTelemetry trace under way, if that library is loaded and none was given."""
     trace = sys.modules.get("opentelemetry.trace")
-    if trace is None or base.trace_id is not None:
+    if base.trace_id is not None or not hasattr(trace, "get_current_span"):  # absent, or being imported just now
         return base
-    span = trace.get_current_span().get_span_context()
+    span = trace.get_current_span().get_span_context()  # type: ignore[union-attr]
     return replace(base, trace_id=format(span.trace_id, "032x")) if span.is_valid else base
 
 

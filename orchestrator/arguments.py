@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any, TypedDict
 
@@ -61,7 +62,7 @@ _NO_EMBED_OPTIONS = EmbedOptions()
 _NO_RERANK_OPTIONS = RerankOptions()
 
 
-def call_context(given: dict[str, Any], now: float) -> tuple[CallContext, float | None]:
+def call_context(given: dict[str, Any]) -> tuple[CallContext, float | None]:
     """Who calls, and the seconds this call may take if it or its surroundings say so. Takes its keys out of `given`."""
     ambient = current()
     context, time_s = ambient.call, None
@@ -73,7 +74,7 @@ def call_context(given: dict[str, Any], now: float) -> tuple[CallContext, float 
         if deadline is not None:
             time_s = checked_deadline(deadline)
     if ambient.until is not None:
-        left_s = ambient.until - now
+        left_s = max(ambient.until - time.monotonic(), 0.0)
         time_s = left_s if time_s is None else min(left_s, time_s)
     return traced(context), time_s
 

@@ -205,7 +205,7 @@ class AsyncOrchestrator:
 
     def _context(self, route: str, task: Task, given: dict[str, Any]) -> tuple[CallContext, float | None]:
         try:
-            return call_context(given, self._core.clock.monotonic())
+            return call_context(given)
         except OrchestratorError as error:
             self._core.refuse(route, task, CallContext(), error)
             raise

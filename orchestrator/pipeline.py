@@ -56,7 +56,6 @@ from orchestrator.types.usage import Cost, Usage
 __all__ = ["Call", "Exchange", "Opened", "Pipeline"]
 
 _FIRST_TOKEN_S = 60.0
-_LONGEST_REST_S = 30.0
 _NO_COST = Cost(total=Decimal(0))
 _HEADLESS = (StreamStart, ResponseMetadata)
 
@@ -144,7 +143,7 @@ class Exchange:
     def withdraw(self) -> None:
         """Nothing was sent: there was no attempt."""
         self.open = False
-        self.reservation.settle(None, used=False)
+        self.reservation.withdraw()
 
     def fail(self, error: OrchestratorError, *, usage: Usage | None = None, served: str | None = None) -> None:
         """Settle a failed attempt, and put the names of who failed on the error."""
@@ -180,7 +179,9 @@ class Pipeline:
     def begin(self, route: Route, request: Any, context: CallContext, config_hash: str, **details: Any) -> Call:
         """A call that has not been tried yet. `time_s` overrides the route's deadline."""
         started = self._clock.monotonic()
-        time_s = details.pop("time_s", None) or route.time_s(stream=details.get("stream", False))
+        time_s = details.pop("time_s", None)
+        if time_s is None:
+            time_s = route.time_s(stream=details.get("stream", False))
         return Call(
             route=route,
             request=request,
@@ -202,8 +203,8 @@ class Pipeline:
             raise self._failed(call, self._out_of_time(call)) from timeout
         except OrchestratorError as error:
             raise self._failed(call, error) from error.__cause__
-        except BaseException:
-            self.observe(call, status="cancelled")
+        except BaseException as unexpected:
+            self.observe(call, status="error" if isinstance(unexpected, Exception) else "cancelled")
             raise
         return self._reply(call, exchange, answer)
 
@@ -216,8 +217,8 @@ class Pipeline:
             raise self._failed(call, self._out_of_time(call)) from timeout
         except OrchestratorError as error:
             raise self._failed(call, error) from error.__cause__
-        except BaseException:
-            self.observe(call, status="cancelled")
+        except BaseException as unexpected:
+            self.observe(call, status="error" if isinstance(unexpected, Exception) else "cancelled")
             raise
         return Opened(exchange, source, events)
 
@@ -256,15 +257,16 @@ class Pipeline:
         try:
             while True:
                 now = self._clock.monotonic()
+                if now >= call.deadline:
+                    raise TimeoutError  # before anything is sent that nobody would wait for
                 exchange, soonest = self._try_candidates(call, now, ticket)
                 if exchange is not None:
                     return exchange
                 if ticket is None:
-                    # In line first, then one more look: a release between the look and the line would be missed.
                     ticket, waiting_since = Ticket(), now
-                    ticket.join(self._candidate_gates(call))
-                    continue
-                await ticket.wait(soonest - now)
+                # In line first, then one more look: a release between the look and the line would be missed.
+                if not ticket.join(self._gates_without_room(call, now)):
+                    await ticket.wait(soonest - now)
         finally:
             if ticket is not None:
                 ticket.leave()
@@ -321,16 +323,23 @@ class Pipeline:
             options = merge(request.options, options)
         return _with_options(request, options)
 
-    def _candidate_gates(self, call: Call) -> list[Any]:
+    def _gates_without_room(self, call: Call, now: float) -> list[Any]:
+        """Of the candidates that have just refused. One that rests is left out: this call would be the head of its line
+        all that time, and nobody else could pass.
+        """
         candidates = eligible(call.progress, call.route.retry.per_deployment)
-        return [one.deployment.gate for one in candidates if isinstance(one, Candidate)]
+        return [
+            one.deployment.gate
+            for one in candidates
+            if isinstance(one, Candidate) and ready_at(one, call.progress) <= now
+        ]
 
     def _check_patience(self, call: Call, now: float, soonest: float, *, limited: bool) -> None:
         """Waiting that cannot help is refused at once, with the time after which to come back."""
         if soonest == math.inf:
             return  # in line for a slot: whoever holds it has a deadline of its own
         wait = soonest - now
-        if soonest >= call.deadline or (not limited and wait > _LONGEST_REST_S):
+        if soonest >= call.deadline or (not limited and wait > call.route.retry.max_wait_s):
             if call.progress.failures:
                 error = final_error(call.progress)
                 error.retry_after = wait if error.retry_after is None else error.retry_after

@@ -170,7 +170,7 @@ def build(config: Config, shared: Shared) -> Snapshot:
     """
     limits = {name: _limits(config, deployment) for name, deployment in config.deployments.items()}
     accounts = {name: _Account(name, provider, shared.transport) for name, provider in config.providers.items()}
-    gates = shared.limiter.adopt(limits)
+    gates = shared.limiter.gates(limits)
     deployments = {
         name: accounts[deployment.provider].deployment(
             name, deployment, gates[name], shared.health.setdefault(name, Health())
@@ -178,6 +178,7 @@ def build(config: Config, shared: Shared) -> Snapshot:
         for name, deployment in config.deployments.items()
     }
     routes = {name: _route(name, route, config, deployments) for name, route in config.routes.items()}
+    shared.limiter.adopt(limits)  # last: a configuration that is refused changes nothing
     return Snapshot(
         config=config,
         config_hash=config.config_hash,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from decimal import Decimal
+from decimal import Context, Decimal
+from functools import reduce
 
 from orchestrator.types.call import Attempt
 from orchestrator.types.usage import Cost
@@ -11,6 +12,8 @@ from orchestrator.types.usage import Cost
 __all__ = ["total_cost"]
 
 _NOTHING = Cost(total=Decimal(0))
+_add = Context(prec=60).add
+"""Exact, whatever precision the application set for its own thread."""
 
 
 def total_cost(attempts: Iterable[Attempt]) -> Cost:
@@ -27,14 +30,15 @@ def total_cost(attempts: Iterable[Attempt]) -> Cost:
     buckets: dict[str, Decimal] = {}
     for cost in costs:
         for name, amount in cost.buckets.items():
-            buckets[name] = buckets.get(name, Decimal(0)) + amount
+            buckets[name] = _add(buckets.get(name, Decimal(0)), amount)
     unknown = next((cost.unknown for cost in costs if cost.total is None), None)
+    priced = next((cost for cost in reversed(costs) if cost.price_row is not None), costs[-1])
     known = [cost.total for cost in costs if cost.total is not None]
     return Cost(
-        total=sum(known, Decimal(0)) if len(known) == len(costs) else None,
+        total=reduce(_add, known, Decimal(0)) if len(known) == len(costs) else None,
         buckets=buckets,
         unknown=unknown,
-        price_row=costs[-1].price_row,
-        price_book=costs[-1].price_book,
+        price_row=priced.price_row,
+        price_book=priced.price_book,
         estimated=any(cost.estimated for cost in costs),
     )

@@ -27,13 +27,17 @@ __all__ = ["RetryPolicy", "failed", "final_error", "next_step"]
 _AMBIGUOUS_TRIES = 2
 """At most so many attempts of one call may end without an answer that might have been billed."""
 
+_LATENESS = 0.1
+_LATEST_S = 1.0
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetryPolicy:
     """Bounds of one call's attempts.
 
     A different deployment is always tried before the same one is asked again. The same one is asked again after full
-    jitter: uniform between 0 and `base * 2**n`, at most `cap_s`, never before the vendor's `retry_after`.
+    jitter: uniform between 0 and `base * 2**n`, at most `cap_s`. Where the vendor gave a `retry_after`, that much later
+    than it, by a tenth or a second at most: never before, and not everybody at the same instant.
     `max_wait_s` is the longest a vendor's hint is waited for when nobody else can answer.
     """
 
@@ -66,7 +70,8 @@ def failed(
     throttled = isinstance(error, RateLimited | Overloaded)
     base = policy.throttled_base_s if throttled else policy.transient_base_s
     ceiling = wait_exponential(multiplier=base, max=policy.cap_s)(_state(tries))
-    progress.not_before[name] = now + max(uniform(0.0, ceiling), error.retry_after or 0.0)
+    pause, hint = uniform(0.0, ceiling), error.retry_after or 0.0
+    progress.not_before[name] = now + max(pause, hint + min(pause, _LATENESS * hint, _LATEST_S))
 
 
 def next_step(progress: Progress, policy: RetryPolicy) -> OrchestratorError | None:

@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from threading import Lock
+from dataclasses import dataclass, field
+from threading import RLock
 
 from orchestrator.spec.stores import Limit, LimitStore, Slot
 from orchestrator.types.usage import Usage
@@ -39,7 +39,7 @@ class Gate:
 
     __slots__ = ("_line", "_lock", "_store", "counts_tokens", "neighbours", "slots")
 
-    def __init__(self, store: LimitStore, lock: Lock) -> None:
+    def __init__(self, store: LimitStore, lock: RLock) -> None:
         self.slots: tuple[Slot, ...] = ()
         self.counts_tokens = False
         self.neighbours: tuple[Gate, ...] = (self,)
@@ -61,30 +61,44 @@ class Gate:
         """Reserve and return 0.0, or the seconds to wait (`inf`: until woken; `nan`: it can never fit)."""
         if not claim.slots:
             return 0.0
-        if self._line:
-            with self._lock:
-                if next(iter(self._line), ticket) is not ticket:
-                    return math.inf
+        if self._line and not self._is_next(ticket):
+            return math.inf
         return self._store.reserve(claim.slots, claim.amounts, now)
 
-    def leave(self, claim: Claim, usage: Usage | None, now: float, *, used: bool) -> None:
-        """Settle: what was reserved becomes what was used. Without usage the reservation stands as the best guess.
+    def _is_next(self, ticket: Ticket | None) -> bool:
+        head = self._head()
+        if head is not None and head is not ticket and head.dead:
+            self.wake()  # nobody comes to take this place up or give it back
+            head = self._head()
+        return head is None or head is ticket
 
-        `used=False` gives everything but the request back: the vendor refused it or it was never sent.
+    def _head(self) -> Ticket | None:
+        with self._lock:
+            for ticket in self._line:
+                return ticket
+        return None
+
+    def leave(self, claim: Claim, usage: Usage | None, now: float, since: float, *, used: bool) -> None:
+        """Settle what was taken at `since`: it becomes what was used. Without usage it stands as the best guess.
+
+        `used=False` gives everything but the request back: the vendor refused it.
         """
         pairs = zip(claim.slots, claim.amounts, strict=True)
         changes = [_change(slot.limit.dimension, amount, usage, used=used) for slot, amount in pairs]
-        self._store.settle(claim.slots, changes, now)
+        self._store.settle(claim.slots, changes, now, since)
+        self.wake()
+
+    def undo(self, claim: Claim, now: float, since: float) -> None:
+        """Give everything back: nothing was sent."""
+        self._store.settle(claim.slots, [-amount for amount in claim.amounts], now, since)
         self.wake()
 
     def wake(self) -> None:
         """Let the head of each line that this gate's limits touch look again."""
-        for gate in self.neighbours:
-            if gate._line:
-                with gate._lock:
-                    head = next(iter(gate._line), None)
-                if head is not None:
-                    head.wake()
+        gates = [*self.neighbours]
+        for gate in gates:  # grows by the lines in which somebody stood whose event loop is gone
+            while gate._line and (head := gate._head()) is not None and not head.wake():
+                gates += head.fall_out()
 
     def join(self, ticket: Ticket) -> None:
         """Stand in line."""
@@ -92,10 +106,9 @@ class Gate:
             self._line[ticket] = None
 
     def drop(self, ticket: Ticket) -> None:
-        """Leave the line; the next one looks."""
+        """Leave the line. Whoever calls wakes it afterwards."""
         with self._lock:
             self._line.pop(ticket, None)
-        self.wake()
 
     @property
     def waiting(self) -> int:
@@ -113,12 +126,13 @@ class Ticket:
         self._future: asyncio.Future[None] = self._loop.create_future()
         self._gates: list[Gate] = []
 
-    def join(self, gates: Iterable[Gate]) -> None:
-        """Stand in these lines too."""
-        for gate in gates:
-            if gate not in self._gates:
-                self._gates.append(gate)
-                gate.join(self)
+    def join(self, gates: Iterable[Gate]) -> bool:
+        """Stand in these lines too; True if one of them is new, so that it is worth looking again."""
+        new = [gate for gate in dict.fromkeys(gates) if gate not in self._gates]
+        for gate in new:
+            self._gates.append(gate)
+            gate.join(self)
+        return bool(new)
 
     async def wait(self, seconds: float) -> None:
         """Until woken, or for so long."""
@@ -132,40 +146,62 @@ class Ticket:
                 timer.cancel()
         self._future = self._loop.create_future()
 
-    def wake(self) -> None:
-        """From any thread."""
+    def wake(self) -> bool:
+        """From any thread. False if its event loop was closed under it: nobody waits there any more."""
         try:
             self._loop.call_soon_threadsafe(self._look)
-        except RuntimeError:  # its loop was closed under it; nobody waits there any more
-            for gate in self._gates:
-                gate.drop(self)
+        except RuntimeError:
+            return False
+        return True
+
+    @property
+    def dead(self) -> bool:
+        """Its event loop was closed under it."""
+        return self._loop.is_closed()
 
     def _look(self) -> None:
         if not self._future.done():
             self._future.set_result(None)
 
     def leave(self) -> None:
-        """Give up all places."""
+        """Give up all places; those behind look."""
+        for gate in self.fall_out():
+            gate.wake()
+
+    def fall_out(self) -> list[Gate]:
+        """Give up all places, and say in which lines they were."""
         gates, self._gates = self._gates, []
         for gate in gates:
             gate.drop(self)
+        return gates
 
 
 @dataclass(slots=True)
 class Reservation:
-    """What one attempt took at its gate; `settle` gives it back once, corrected."""
+    """What one attempt took at its gate just now; given back once, corrected. What comes second changes nothing."""
 
     gate: Gate
     claim: Claim
     monotonic: Callable[[], float]
     open: bool = True
+    since: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.since = self.monotonic()
 
     def settle(self, usage: Usage | None, *, used: bool = True) -> None:
-        """Idempotent."""
-        if self.open:
-            self.open = False
-            if self.claim.slots:
-                self.gate.leave(self.claim, usage, self.monotonic(), used=used)
+        """The attempt has ended."""
+        if self._close():
+            self.gate.leave(self.claim, usage, self.monotonic(), self.since, used=used)
+
+    def withdraw(self) -> None:
+        """There was no attempt."""
+        if self._close():
+            self.gate.undo(self.claim, self.monotonic(), self.since)
+
+    def _close(self) -> bool:
+        was_open, self.open = self.open, False
+        return was_open and bool(self.claim.slots)
 
 
 class Limiter:
@@ -173,12 +209,16 @@ class Limiter:
 
     def __init__(self, store: LimitStore) -> None:
         self._store = store
-        self._lock = Lock()
+        self._lock = RLock()  # reentrant: a finalizer may give up a place while this thread holds it
         self._gates: dict[str, Gate] = {}
+
+    def gates(self, deployments: Iterable[str]) -> dict[str, Gate]:
+        """Gates of these deployments. New ones let everything through until `adopt` gives them limits."""
+        return {name: self._gates.setdefault(name, Gate(self._store, self._lock)) for name in deployments}
 
     def adopt(self, limits: Mapping[str, Sequence[Limit]]) -> dict[str, Gate]:
         """Gates for these deployments: known ones take the new limits, and everybody waiting looks again."""
-        gates = {name: self._gates.setdefault(name, Gate(self._store, self._lock)) for name in limits}
+        gates = self.gates(limits)
         for name, gate in gates.items():
             gate.adopt(limits[name])
         sharing: dict[int, list[Gate]] = {}

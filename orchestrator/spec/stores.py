@@ -45,6 +45,9 @@ class LimitStore(Protocol):
         """
         ...
 
-    def settle(self, slots: Sequence[Slot], changes: Sequence[float], now: float) -> None:
-        """Correct what was reserved: negative gives back, positive is debt."""
+    def settle(self, slots: Sequence[Slot], changes: Sequence[float], now: float, since: float | None = None) -> None:
+        """Correct what was reserved at `since` (None: just now): negative gives back, positive is debt.
+
+        Never waits for a lock, as it may run in a finalizer; whoever reserves afterwards sees it.
+        """
         ...

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Sequence
 from threading import Lock
-from typing import cast
+from typing import Protocol, cast
 
 from orchestrator.spec.stores import Dimension, Limit, Slot
 
@@ -13,44 +14,152 @@ __all__ = ["MemoryLimits"]
 
 _HEADROOM = 0.95
 _BURST = 0.05
+_PARTS = 60
+_PACED_S = 3_600.0
+"""Longer periods are budgets: a day's requests may be used in an hour, so nothing spreads them over the day."""
+
+_INSTANT_S = 1e-6
+"""Shorter waits are rounding: a clock that reads a day in seconds may not even show them."""
 
 
-class _Rate:
-    """A GCRA bucket, safe against vendors that count in fixed or sliding windows.
+class _Rule(Slot, Protocol):
+    """State of one limit. `wait` is 0 or less if there is room."""
 
-    Such a vendor sees at most `burst + period * rate` in any window, so that sum is kept at 95 % of the limit: 5 % may
-    come at once, 90 % spread over the period. A single request may exceed the burst; the time it then takes to drain is
-    that of its own size.
+    def adopt(self, limit: Limit) -> None: ...
+
+    def wait(self, amount: float, now: float) -> float: ...
+
+    def take(self, amount: float, now: float) -> None: ...
+
+    def correct(self, change: float, now: float, since: float) -> None: ...
+
+
+class _Pace:
+    """A GCRA bucket: `level` units drain at `rate` a second, and `burst` may stand in it.
+
+    In any window of a period at most `burst + period * rate` units get in, which is kept at 95 % of the limit: 5 % may
+    come at once, 90 % spread over the period. A single request may exceed the burst; it waits until the bucket is empty.
     """
 
-    __slots__ = ("burst_s", "limit", "per_unit_s", "tat")
+    __slots__ = ("at", "burst", "level", "limit", "rate")
 
     def __init__(self, limit: Limit) -> None:
-        self.tat = 0.0
+        self.level = 0.0
+        self.at = -math.inf
         self.adopt(limit)
 
     def adopt(self, limit: Limit) -> None:
         usable = _HEADROOM * limit.amount
-        burst = min(max(_BURST * limit.amount, 1.0), usable) if limit.dimension == "requests" else _BURST * limit.amount
-        # A limit of one request per period has no room beside its burst: then the period itself is the pace.
-        rate = (usable - burst) / limit.period_s or 1.0 / limit.period_s
         self.limit = limit
-        self.per_unit_s = 1.0 / rate
-        self.burst_s = burst / rate
+        self.burst = _BURST * limit.amount
+        if limit.dimension == "requests":
+            self.burst = min(max(self.burst, 1.0), usable)
+        # A limit of one request per period has no room beside its burst: then the period itself is the pace.
+        self.rate = (usable - self.burst) / limit.period_s or 1.0 / limit.period_s
 
     def wait(self, amount: float, now: float) -> float:
         if amount > self.limit.amount:
             return math.nan
-        cost_s = amount * self.per_unit_s
-        return max(self.tat, now) + cost_s - max(self.burst_s, cost_s) - now
+        level = self.level - (now - self.at) * self.rate
+        if level <= 0.0:
+            return 0.0
+        return (level + amount - max(self.burst, amount)) / self.rate
 
     def take(self, amount: float, now: float) -> None:
-        self.tat = max(self.tat, now) + amount * self.per_unit_s
+        self.level = max(self.level - (now - self.at) * self.rate, 0.0) + amount
+        self.at = now
 
-    def correct(self, change: float, now: float) -> None:
+    def correct(self, change: float, now: float, since: float) -> None:
         # Debt counts from now on even if the bucket is idle; a refund never reaches into the past.
-        base = max(self.tat, now) if change > 0 else self.tat
-        self.tat = base + change * self.per_unit_s
+        self.level = max(max(self.level - (now - self.at) * self.rate, 0.0) + change, 0.0)
+        self.at = now
+
+
+class _Window:
+    """What was taken in the last period, counted in sixty parts, is kept at 95 % of the limit.
+
+    A part counts until the whole of it has left the period. A single request may take all of the limit if the period
+    before it was empty.
+    """
+
+    __slots__ = ("limit", "part_s", "parts", "total", "usable")
+
+    def __init__(self, limit: Limit) -> None:
+        self.parts: dict[float, float] = {}
+        """What was taken in each part, by the part's number, oldest first."""
+        self.total = 0.0
+        self.adopt(limit)
+
+    def adopt(self, limit: Limit) -> None:
+        self.limit = limit
+        self.part_s = limit.period_s / _PARTS
+        self.usable = max(_HEADROOM * limit.amount, 1.0)
+
+    def wait(self, amount: float, now: float) -> float:
+        if amount > self.limit.amount:
+            return math.nan
+        room = max(self.usable - amount, 0.0)
+        if self.total <= room:
+            return 0.0
+        self._forget(now // self.part_s - _PARTS)
+        left, end = self.total, now
+        for number, taken in self.parts.items():
+            if left <= room:
+                break
+            left -= taken
+            end = (number + 1 + _PARTS) * self.part_s
+        return end - now
+
+    def _forget(self, first: float) -> None:
+        for number in [number for number in self.parts if number < first]:
+            self.total -= self.parts.pop(number)
+
+    def take(self, amount: float, now: float) -> None:
+        number = now // self.part_s
+        taken = self.parts.get(number)
+        if taken is None:
+            taken = 0.0
+            self._forget(number - _PARTS)
+        self.parts[number] = taken + amount
+        self.total += amount
+
+    def correct(self, change: float, now: float, since: float) -> None:
+        if change > 0.0:
+            self.take(change, now)
+            return
+        number = since // self.part_s
+        taken = self.parts.get(number, 0.0)  # none: it has left the period, and the refund with it
+        given = min(taken, -change)
+        if given:
+            self.parts[number] = taken - given
+            self.total -= given
+
+
+class _Tokens:
+    """Sizes differ, a single request may be large, and estimates are corrected later: pace alone keeps no window."""
+
+    __slots__ = ("limit", "pace", "window")
+
+    def __init__(self, limit: Limit) -> None:
+        self.limit = limit
+        self.pace = _Pace(limit)
+        self.window = _Window(limit)
+
+    def adopt(self, limit: Limit) -> None:
+        self.limit = limit
+        self.pace.adopt(limit)
+        self.window.adopt(limit)
+
+    def wait(self, amount: float, now: float) -> float:
+        return max(self.pace.wait(amount, now), self.window.wait(amount, now))
+
+    def take(self, amount: float, now: float) -> None:
+        self.pace.take(amount, now)
+        self.window.take(amount, now)
+
+    def correct(self, change: float, now: float, since: float) -> None:
+        self.pace.correct(change, now, since)
+        self.window.correct(change, now, since)
 
 
 class _Concurrency:
@@ -71,16 +180,29 @@ class _Concurrency:
     def take(self, amount: float, now: float) -> None:
         self.in_flight += amount
 
-    def correct(self, change: float, now: float) -> None:
+    def correct(self, change: float, now: float, since: float) -> None:
         self.in_flight = max(0.0, self.in_flight + change)
 
 
+def _rule(limit: Limit) -> _Rule:
+    if limit.dimension == "concurrency":
+        return _Concurrency(limit)
+    if limit.period_s > _PACED_S:
+        return _Window(limit)
+    return _Pace(limit) if limit.dimension == "requests" else _Tokens(limit)
+
+
 class MemoryLimits:
-    """A `LimitStore` for one process."""
+    """A `LimitStore` for one process.
+
+    `settle` never waits for the lock: it may run in a finalizer, in a thread that holds the lock at that moment. What
+    it cannot apply at once, whoever holds the lock does.
+    """
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._slots: dict[tuple[str, Dimension, float], _Rate | _Concurrency] = {}
+        self._slots: dict[tuple[str, Dimension, float], _Rule] = {}
+        self._corrections: deque[tuple[Sequence[Slot], Sequence[float], float, float]] = deque()
 
     def slot(self, limit: Limit) -> Slot:
         """See `LimitStore.slot`."""
@@ -88,32 +210,48 @@ class MemoryLimits:
         with self._lock:
             slot = self._slots.get(key)
             if slot is None:
-                slot = _Concurrency(limit) if limit.dimension == "concurrency" else _Rate(limit)
-                self._slots[key] = slot
+                slot = self._slots[key] = _rule(limit)
             elif slot.limit != limit:
                 slot.adopt(limit)
-            return slot
+        self._settle_all()
+        return slot
 
     def reserve(self, slots: Sequence[Slot], amounts: Sequence[float], now: float) -> float:
         """See `LimitStore.reserve`."""
-        own = cast("Sequence[_Rate | _Concurrency]", slots)
-        longest = 0.0
+        rules = cast("Sequence[_Rule]", slots)
         with self._lock:
-            for slot, amount in zip(own, amounts, strict=True):
-                wait = slot.wait(amount, now)
+            if self._corrections:  # before looking: the caller may have been woken because of one
+                self._apply()
+            longest = 0.0
+            for rule, amount in zip(rules, amounts, strict=True):
+                wait = rule.wait(amount, now)
                 if not wait <= longest:  # also true for nan
                     longest = wait
                     if math.isnan(wait):
-                        return wait
-            if longest > 0.0:
-                return longest
-            for slot, amount in zip(own, amounts, strict=True):
-                slot.take(amount, now)
-        return 0.0
+                        break
+            if longest <= _INSTANT_S:
+                longest = 0.0
+                for rule, amount in zip(rules, amounts, strict=True):
+                    rule.take(amount, now)
+        if self._corrections:
+            self._settle_all()
+        return longest
 
-    def settle(self, slots: Sequence[Slot], changes: Sequence[float], now: float) -> None:
+    def settle(self, slots: Sequence[Slot], changes: Sequence[float], now: float, since: float | None = None) -> None:
         """See `LimitStore.settle`."""
-        with self._lock:
-            for slot, change in zip(cast("Sequence[_Rate | _Concurrency]", slots), changes, strict=True):
+        self._corrections.append((slots, changes, now, now if since is None else since))
+        self._settle_all()
+
+    def _settle_all(self) -> None:
+        while self._corrections and self._lock.acquire(blocking=False):
+            try:
+                self._apply()
+            finally:
+                self._lock.release()
+
+    def _apply(self) -> None:
+        while self._corrections:
+            slots, changes, now, since = self._corrections.popleft()
+            for rule, change in zip(cast("Sequence[_Rule]", slots), changes, strict=True):
                 if change:
-                    slot.correct(change, now)
+                    rule.correct(change, now, since)
