@@ -112,6 +112,14 @@ def test_demo_prices_every_call(played: Run, lines: list[dict[str, Any]]) -> Non
     assert played.stdout.count(f"{total:.6f}") == 2  # by model, by tenant
 
 
+def test_demo_gives_a_command_that_works(played: Run, lines: list[dict[str, Any]], folder: Path) -> None:
+    """The printed command adds up the log to the last digit."""
+    (command,) = [line.strip() for line in played.stdout.splitlines() if "parse_float=Decimal" in line]
+    run = subprocess.run(command, shell=True, cwd=folder, capture_output=True, text=True, timeout=60, check=True)
+    total = sum((line.get("cost_usd") or 0 for line in lines), Decimal(0))
+    assert run.stdout == f"{total} USD\n"
+
+
 def test_demo_swaps_under_one_client(lines: list[dict[str, Any]]) -> None:
     """The edit is taken over once, and no call made under the new file goes to the old model."""
     (reload,) = [line for line in lines if line["event"] == "llm.config.reloaded"]

@@ -22,8 +22,8 @@ from orchestrator.cli.demo.traffic import Traffic
 
 __all__ = ["report", "way_on"]
 
-_JQ = """jq -s 'map(select(.cost_usd)) | group_by(.tenant)[] | {(.[0].tenant): (map(.cost_usd) | add)}'"""
-_ONE_LINER = (
+_DETOURS = "jq -c 'select(.attempts) | [.tenant, .duration_ms, .cost_usd, (.attempts[] | .deployment, .error)]'"
+_SUM = (
     "python3 -c 'import json, sys; from decimal import Decimal; "
     'print(sum(json.loads(line, parse_float=Decimal).get("cost_usd") or 0 for line in open(sys.argv[1])), "USD")\''
 )
@@ -157,14 +157,14 @@ def way_on(console: Console, file: Path, log: Path) -> None:
 
     console.print("\n[bold]The file[/] that decided all this, and [bold]the log[/] that the tables were made of:")
     plain(f"  {file}\n  {log}")
-    console.print("\n[bold]Next:[/] add up the log yourself.")
-    plain(f"  {_adding_up()} {shlex.quote(str(log))}")
+    quoted = shlex.quote(str(log))
+    console.print("\n[bold]Next:[/] add up the log yourself, to the last digit.")
+    plain(f"  {_SUM} {quoted}")
+    if shutil.which("jq"):
+        console.print("\n[bold]Next:[/] see which calls took a detour.")
+        plain(f"  {_DETOURS} {quoted}")
     console.print(
         "\n[bold]Next:[/] call a real vendor, with OPENAI_API_KEY set. Then move the mapping into a file of your own,"
         " and edit that while your application runs."
     )
     plain(_PYTHON)
-
-
-def _adding_up() -> str:
-    return _JQ if shutil.which("jq") else _ONE_LINER
