@@ -110,6 +110,9 @@ def _attempt(attempt: Attempt) -> dict[str, Any]:
         "duration_ms": _ms(attempt.duration_ms),
         "input_tokens": usage.input_tokens,
         "output_tokens": usage.output_tokens,
+        "cache_read_tokens": usage.cache_read_tokens,
+        "cache_write_tokens": usage.cache_write_tokens,
+        "search_units": usage.search_units,
         "usage_source": usage.source if attempt.usage else None,
         "cost_usd": _money(attempt.cost.total) if attempt.cost else None,
         "price_row": attempt.cost.price_row if attempt.cost else None,
@@ -128,4 +131,4 @@ def _ms(value: float | None) -> float | None:
 
 def _money(amount: Decimal | None) -> orjson.Fragment | None:
     # orjson refuses Decimal, and a float would round: the Decimal's own digits are valid JSON.
-    return None if amount is None else orjson.Fragment(format(amount, "f"))
+    return orjson.Fragment(format(amount, "f")) if amount is not None and amount.is_finite() else None

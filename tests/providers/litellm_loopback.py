@@ -95,6 +95,10 @@ def drop_clients() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         gc.collect()
+        for session in gc.get_objects():  # the one in litellm's own module would report itself at exit
+            if isinstance(session, aiohttp.ClientSession) and not session.closed:
+                session.detach()
+        gc.collect()
 
 
 class _Handler(BaseHTTPRequestHandler):

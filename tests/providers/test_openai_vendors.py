@@ -32,7 +32,7 @@ def test_a_row_with_an_address_has_its_prices_only_there(wire: Wire) -> None:
         assert (host, profile.prices, profile.hosts, profile.key_required) == ("127.0.0.1", None, (), False)
     elif profile.base_url is not None:
         assert profile.base_url.startswith("https://")
-        assert any(host == suffix or host.endswith("." + suffix) for suffix in profile.hosts)
+        assert any(host.endswith(known) if known.startswith(".") else host == known for known in profile.hosts)
         assert profile.prices
         assert profile.api_key_env
 
