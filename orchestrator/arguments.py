@@ -9,6 +9,12 @@ from typing import Any, TypedDict
 from orchestrator.ambient import checked_deadline, current, merged, traced
 from orchestrator.errors import InvalidRequest
 from orchestrator.policies import validate
+from orchestrator.policies.options import (
+    check_chat_options,
+    check_embed_options,
+    check_rerank_options,
+    stop_texts,
+)
 from orchestrator.policies.output import Expectation, expectation
 from orchestrator.policies.validate import MessageInput
 from orchestrator.spec.events import CallContext
@@ -87,9 +93,9 @@ def chat_request(messages: MessageInput, output: Any, given: dict[str, Any]) -> 
     tools = validate.tools(given.pop("tools", None))
     stop = given.pop("stop", None)
     if stop is not None:
-        given["stop"] = (stop,) if isinstance(stop, str) else tuple(stop)
+        given["stop"] = stop_texts(stop)
     options = _options(ChatOptions, _NO_CHAT_OPTIONS, "chat", given)
-    validate.check_options(options, [tool.name for tool in tools])
+    check_chat_options(options, [tool.name for tool in tools])
     expected = expectation(output) if output is not None else None
     schema = expected.schema if expected else None
     return ChatRequest(messages=history, options=options, tools=tools, output=schema), expected
@@ -99,8 +105,7 @@ def embed_request(texts: str | Sequence[str], given: dict[str, Any]) -> EmbedReq
     """A checked embedding request."""
     found = validate.texts("texts", texts)
     options = _options(EmbedOptions, _NO_EMBED_OPTIONS, "embed", given)
-    if options.dimensions is not None and options.dimensions < 1:
-        raise InvalidRequest("dimensions: expected at least 1")
+    check_embed_options(options)
     return EmbedRequest(texts=found, options=options)
 
 
@@ -110,19 +115,19 @@ def rerank_request(query: str, documents: Sequence[str], given: dict[str, Any]) 
         raise InvalidRequest("query: expected a text that is not empty")
     found = validate.texts("documents", documents)
     options = _options(RerankOptions, _NO_RERANK_OPTIONS, "rerank", given)
-    if options.top_n is not None and options.top_n < 1:
-        raise InvalidRequest("top_n: expected at least 1")
+    check_rerank_options(options)
     return RerankRequest(query=query, documents=found, options=options)
 
 
 def _options(kind: Any, empty: Any, call: str, given: dict[str, Any]) -> Any:
     if not given:
         return empty
-    unknown = [name for name in given if not hasattr(empty, name)]
+    unknown = [name for name in given if name not in kind.__slots__]
     if unknown:
         from difflib import get_close_matches  # noqa: PLC0415
 
-        known = [*kind.__slots__, "tools", "output", *CallArguments.__annotations__]
+        of_chat = ("tools", "output") if kind is ChatOptions else ()
+        known = [*kind.__slots__, *of_chat, *CallArguments.__annotations__]
         near = get_close_matches(unknown[0], known, n=1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
         raise TypeError(f"{call}() got an unexpected keyword argument {unknown[0]!r}{hint}")

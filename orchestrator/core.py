@@ -20,14 +20,13 @@ from orchestrator.spec.clock import Clock, SystemClock
 from orchestrator.spec.events import CallContext, CallEvent, Event, NoticeEvent, Sink
 from orchestrator.spec.transport import Transport
 from orchestrator.stores.memory import MemoryLimits
-from orchestrator.telemetry.jsonl import (
+from orchestrator.telemetry.destinations import (
     Destination,
     FileDestination,
     LoggerDestination,
-    LogWriter,
-    Processor,
     StreamDestination,
 )
+from orchestrator.telemetry.jsonl import LogWriter, Processor
 from orchestrator.types.call import Task, Timings
 from orchestrator.types.usage import Cost
 

@@ -18,11 +18,16 @@ if TYPE_CHECKING:
 
 __all__ = ["Expectation", "expectation"]
 
-_FENCE = re.compile(r"\A\s*```(?:json)?\s*\n(.*)\n\s*```\s*\Z", re.DOTALL)
-_LATER_KEYWORDS = frozenset(
-    {"$dynamicRef", "dependentRequired", "dependentSchemas", "prefixItems", "unevaluatedItems", "unevaluatedProperties"}
-)
 _NAME = re.compile(r"[^A-Za-z0-9_-]+")
+
+_LOOSE = frozenset(
+    {
+        "allOf", "contains", "dependentRequired", "dependentSchemas", "else", "if", "maxContains", "maxLength",
+        "maxProperties", "minContains", "minLength", "minProperties", "not", "oneOf", "patternProperties",
+        "prefixItems", "propertyNames", "then", "unevaluatedItems", "unevaluatedProperties", "uniqueItems",
+    }
+)  # fmt: skip
+"""Keywords that no vendor's strict mode takes; a schema that has one is sent as a hint, and the answer checked here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,79 +43,99 @@ class Expectation:
         Raises:
             MalformedReply: not JSON, or not what the schema says. Never quotes the answer.
         """
-        fenced = _FENCE.match(text)
-        return self._parse(fenced[1] if fenced else text)
+        return self._parse(_unfenced(text))
+
+
+def _unfenced(text: str) -> str:
+    """Without the Markdown fence that models put around JSON. No regular expression: some models never stop to send
+    blank lines, and backtracking over those takes minutes.
+    """
+    body = text.strip()
+    if not (body.startswith("```") and body.endswith("```")):
+        return text
+    language, newline, rest = body[3:-3].partition("\n")
+    return rest if newline and language.strip().lower() in {"", "json"} else text
 
 
 def expectation(output: type[BaseModel] | Mapping[str, Any]) -> Expectation:
     """Prepare an `output=` argument; models are prepared once, not per call."""
     if isinstance(output, type):
         return _of_model(output)
-    if isinstance(output, Mapping):
-        return _of_schema(output)
-    raise InvalidRequest(f"output: expected a pydantic model class or a JSON Schema, found {type(output).__name__}")
+    if not isinstance(output, Mapping):
+        found = type(output).__name__
+        raise InvalidRequest(f"output: expected a pydantic model class or a JSON Schema, found {found}")
+    try:
+        written = orjson.dumps(dict(output))
+    except TypeError:
+        raise InvalidRequest("output: not a valid JSON Schema: it holds what JSON cannot") from None
+    return _of_schema(written)
 
 
 @lru_cache(maxsize=256)
 def _of_model(model: type[BaseModel]) -> Expectation:
-    from pydantic import BaseModel, ValidationError  # noqa: PLC0415 - a call without output= needs no pydantic
+    from pydantic import BaseModel, PydanticUserError, ValidationError  # noqa: PLC0415 - only output= needs pydantic
 
     if not issubclass(model, BaseModel):
         raise InvalidRequest(f"output: {model.__name__} is not a pydantic model")
-    schema = model.model_json_schema()
+    try:
+        schema = model.model_json_schema()
+    except PydanticUserError as error:
+        raise InvalidRequest(f"output: {model.__name__} has no JSON Schema") from error
+    if "$ref" in schema:  # a model that contains itself; vendors want an object at the top
+        schema = schema["$defs"][schema["$ref"].rpartition("/")[2]] | {"$defs": schema["$defs"]}
     strict = _close(schema)
+    known = frozenset(_names(schema))
 
     def parse(text: str) -> Any:
         try:
             return model.model_validate_json(text)
         except ValidationError as error:
-            where = ", ".join(sorted({".".join(map(str, e["loc"])) or "(root)" for e in error.errors()}))
-        # Raised outside the handler: pydantic's text quotes the answer, and would hang on as context.
-        raise MalformedReply(f"the answer does not fit {model.__name__}: {where}")
+            places = sorted({_place(found["loc"], known) for found in error.errors(include_input=False)})
+        # Out of the handler: pydantic's error holds the answer, and would go along as the context.
+        raise MalformedReply(f"the answer does not fit {model.__name__}: {', '.join(places)}")
 
     return Expectation(OutputSchema(name=_name(model.__name__), schema=schema, strict=strict), parse)
 
 
-def _of_schema(given: Mapping[str, Any]) -> Expectation:
-    try:
-        text = orjson.dumps(given)
-    except TypeError as error:
-        raise InvalidRequest("output: the JSON Schema holds values that JSON does not have") from error
-    return _of_text(text)
-
-
 @lru_cache(maxsize=256)
-def _of_text(text: bytes) -> Expectation:
-    import fastjsonschema  # noqa: PLC0415 - a call without output= needs it not
+def _of_schema(written: bytes) -> Expectation:
+    from jsonschema_rs import ValidationError, validator_for  # noqa: PLC0415
 
-    schema = orjson.loads(text)
-    _refuse_unchecked(schema)
+    schema = orjson.loads(written)
     try:
-        validate = fastjsonschema.compile(schema, use_default=False)
-    except fastjsonschema.JsonSchemaDefinitionException as error:
+        validator = validator_for(schema, retriever=_refuse)
+    except (ValidationError, ValueError) as error:
         raise InvalidRequest("output: not a valid JSON Schema") from error
+    strict = _is_closed(schema)
+    known = frozenset(_names(schema))
 
-    def parse(answer: str) -> Any:
-        # Raised outside the handlers: the originals quote the answer, and would hang on as context.
+    def parse(text: str) -> Any:
         try:
-            return validate(orjson.loads(answer))
+            value = orjson.loads(text)
         except orjson.JSONDecodeError:
-            problem = "is not JSON"
-        except fastjsonschema.JsonSchemaValueException as error:
-            problem = f"does not fit the schema: {'.'.join(map(str, error.path[1:])) or '(root)'}"
-        raise MalformedReply(f"the answer {problem}")
+            value = _NO_JSON
+        if value is _NO_JSON:
+            raise MalformedReply("the answer is not JSON")  # out of the handler: the error there holds the answer
+        error = next(iter(validator.iter_errors(value)), None)
+        if error is not None:
+            raise MalformedReply(f"the answer does not fit the schema: {_place(error.instance_path, known)}")
+        return value
 
-    output = OutputSchema(name=_name(str(schema.get("title") or "answer")), schema=schema, strict=_is_closed(schema))
-    return Expectation(output, parse)
+    return Expectation(
+        OutputSchema(name=_name(str(schema.get("title") or "answer")), schema=schema, strict=strict), parse
+    )
 
 
-def _refuse_unchecked(schema: dict[str, Any]) -> None:
-    """The validator knows the keywords of draft 7; a later one would be passed over without a word."""
-    later = sorted(_LATER_KEYWORDS & schema.keys())
-    if later:
-        raise InvalidRequest(f"output: the keyword {later[0]!r} is not supported")
-    for child in _children(schema):
-        _refuse_unchecked(child)
+_NO_JSON = object()
+
+
+def _refuse(uri: str) -> Any:
+    raise ValueError("a schema refers to nothing outside itself")  # no request, no file is made of a `$ref`
+
+
+def _place(path: Iterable[str | int], known: frozenset[str]) -> str:
+    """Where in the answer something is wrong. Names that the schema does not have are the answer's own: `*`."""
+    return ".".join([str(one) if isinstance(one, int) or one in known else "*" for one in path]) or "(root)"
 
 
 def _name(title: str) -> str:
@@ -118,7 +143,9 @@ def _name(title: str) -> str:
 
 
 def _close(schema: dict[str, Any]) -> bool:
-    """Forbid unknown keys and require all known ones, as strict modes ask; False where an object stays open."""
+    """Make it one that strict modes take: unknown keys forbidden, all known ones required, alternatives as `anyOf`.
+    False where an object stays open or a keyword stays that they refuse.
+    """
     closed = True
     if schema.get("type") == "object":
         if isinstance(schema.get("properties"), dict) and schema.get("additionalProperties") in (None, False):
@@ -127,23 +154,39 @@ def _close(schema: dict[str, Any]) -> bool:
         else:
             closed = False  # a free-form mapping
     schema.pop("default", None)
+    schema.pop("discriminator", None)
+    if "oneOf" in schema and "anyOf" not in schema:
+        schema["anyOf"] = schema.pop("oneOf")
+    if "$ref" in schema and len(schema) > 1:
+        schema["anyOf"] = [{"$ref": schema.pop("$ref")}]  # a reference stands alone, without a description beside it
     children = [_close(child) for child in _children(schema)]
-    return closed and all(children)
+    return closed and all(children) and _LOOSE.isdisjoint(schema)
 
 
 def _is_closed(schema: dict[str, Any]) -> bool:
-    if schema.get("type") == "object":
+    if schema.get("type") == "object" or "object" in _list(schema.get("type")) or "properties" in schema:
         properties = schema.get("properties")
         if not isinstance(properties, dict) or schema.get("additionalProperties") is not False:
             return False
-        if set(schema.get("required", ())) != set(properties):
+        if set(_list(schema.get("required"))) != set(properties):
             return False
-    return all(_is_closed(child) for child in _children(schema))
+    return _LOOSE.isdisjoint(schema) and all(_is_closed(child) for child in _children(schema))
+
+
+def _names(schema: dict[str, Any]) -> Iterator[str]:
+    """Names of properties and definitions, wherever in the schema."""
+    for keyword in _BY_NAME:
+        yield from schema.get(keyword) or ()
+    for child in _children(schema):
+        yield from _names(child)
+
+
+_BY_NAME = ("properties", "$defs", "definitions")
 
 
 def _children(schema: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """The schemas directly inside this one. Walks by keyword: a property may be called `type` or `default`."""
-    for keyword in ("properties", "$defs", "definitions"):
+    for keyword in _BY_NAME:
         yield from _schemas((schema.get(keyword) or {}).values())
     for keyword in ("anyOf", "allOf", "oneOf", "prefixItems"):
         yield from _schemas(schema.get(keyword) or ())
@@ -152,3 +195,7 @@ def _children(schema: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 def _schemas(values: Iterable[Any]) -> Iterator[dict[str, Any]]:
     return (value for value in values if isinstance(value, dict))
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []

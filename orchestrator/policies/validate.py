@@ -6,19 +6,19 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Any, TypeAlias, get_args
 
 import orjson
 
 from orchestrator.errors import InvalidRequest
 from orchestrator.types.chat import (
-    ChatOptions,
     Media,
     Message,
     Part,
     Reasoning,
-    ReasoningEffort,
     Role,
     Text,
     Tool,
@@ -26,7 +26,7 @@ from orchestrator.types.chat import (
     ToolResult,
 )
 
-__all__ = ["MessageInput", "check_options", "messages", "texts", "tools"]
+__all__ = ["MessageInput", "messages", "texts", "tools"]
 
 MessageInput: TypeAlias = "str | Message | Mapping[str, Any] | Sequence[Message | Mapping[str, Any]]"
 """A user's sentence, one message, or a history of `Message`s and role/content mappings in any mixture."""
@@ -39,7 +39,9 @@ _ALLOWED_PARTS: Mapping[Role, tuple[type, ...]] = {
     "assistant": (Text, Media, Reasoning, ToolCall),
     "tool": (ToolResult,),
 }
-_EFFORTS = frozenset(get_args(ReasoningEffort))
+_OWNERS: Mapping[str, Role] = {"tool_calls": "assistant", "tool_call_id": "tool", "refusal": "assistant"}
+_KEYWORD = re.compile(r"[A-Za-z0-9_./*+-]{1,40}")
+_MEDIA_TYPE = re.compile(r"[a-z0-9.+-]+/[a-z0-9.+*-]+", re.IGNORECASE)
 _MESSAGE_KEYS = frozenset({"role", "content", "name", "tool_calls", "tool_call_id", "refusal"})
 
 
@@ -50,7 +52,7 @@ def messages(given: MessageInput) -> tuple[Message, ...]:
             raise InvalidRequest("messages: the text is empty")
         return (Message("user", (Text(given),)),)
     history = [given] if isinstance(given, Message | Mapping) else given
-    if not isinstance(history, Sequence) or not history:
+    if not isinstance(history, Sequence) or isinstance(history, bytes | bytearray) or not history:
         raise InvalidRequest("messages: expected a text or at least one message")
     found = tuple([_message(one, i) for i, one in enumerate(history)])
     _check_tools(found)
@@ -65,30 +67,50 @@ def _message(given: Any, i: int) -> Message:
         return given
     if not isinstance(given, Mapping):
         raise InvalidRequest(f"messages[{i}]: expected a Message or a mapping, found {type(given).__name__}")
-    role = _ROLES.get(given.get("role", ""))
+    name = given.get("role")
+    role = _ROLES.get(name) if isinstance(name, str) else None
     if role is None:
-        raise InvalidRequest(f"messages[{i}].role: found {given.get('role')!r}; known roles: {', '.join(_ROLES)}")
-    unknown = given.keys() - _MESSAGE_KEYS
-    if unknown:
-        raise InvalidRequest(f"messages[{i}]: unknown key {min(map(str, unknown))!r}")
+        raise InvalidRequest(f"messages[{i}].role: found {_shown(name)}; known roles: {', '.join(_ROLES)}")
     content = given.get("content")
-    if role in {"user", "system"} and isinstance(content, str) and content:
+    if len(given) == 2 and role != "tool" and isinstance(content, str) and content:
         return Message(role, (Text(content),))  # by far the most common
+    _check_keys(given, role, i)
     message = Message(role, tuple(_tool_parts(given, i) if role == "tool" else _parts(given, content, i)))
     _check_parts(message, i)
     return message
+
+
+def _check_keys(given: Mapping[str, Any], role: Role, i: int) -> None:
+    """Vendors' clients write out every key they know, empty or not: an empty one says nothing and is let pass."""
+    unknown = [key for key, value in given.items() if key not in _MESSAGE_KEYS and value]
+    if unknown:
+        raise InvalidRequest(f"messages[{i}]: unknown key {_shown(unknown[0])}")
+    for key, owner in _OWNERS.items():
+        if role != owner and given.get(key):
+            raise InvalidRequest(f"messages[{i}].{key}: not in a message of the role {role}")
+
+
+def _shown(value: Any) -> str:
+    """A value that should have been a keyword. What does not look like one may be content, and is not quoted."""
+    return repr(value) if isinstance(value, str) and _KEYWORD.fullmatch(value) else type(value).__name__
 
 
 def _parts(given: Mapping[str, Any], content: Any, i: int) -> Iterable[Part]:
     if isinstance(content, str):
         if content:
             yield Text(content)
-    elif isinstance(content, Sequence):
+    elif isinstance(content, Sequence) and not isinstance(content, bytes | bytearray):
         for j, part in enumerate(content):
             yield part if isinstance(part, _PART_TYPES) else _part(part, f"messages[{i}].content[{j}]")
     elif content is not None:
         raise InvalidRequest(f"messages[{i}].content: expected text or a list, found {type(content).__name__}")
-    for j, call in enumerate(given.get("tool_calls") or ()):
+    refusal = given.get("refusal")
+    if isinstance(refusal, str) and refusal:
+        yield Text(refusal)
+    calls = given.get("tool_calls") or ()
+    if not isinstance(calls, Sequence) or isinstance(calls, str):
+        raise InvalidRequest(f"messages[{i}].tool_calls: expected a list, found {type(calls).__name__}")
+    for j, call in enumerate(calls):
         yield _tool_call(call, f"messages[{i}].tool_calls[{j}]")
 
 
@@ -110,7 +132,8 @@ def _part(given: Any, where: str) -> Part:
         raise InvalidRequest(f"{where}: expected a part or a mapping, found {type(given).__name__}")
     reader = _READERS.get(str(given.get("type")))
     if reader is None:
-        raise InvalidRequest(f"{where}.type: found {given.get('type')!r}; known types: {', '.join(sorted(_READERS))}")
+        found = _shown(given.get("type"))
+        raise InvalidRequest(f"{where}.type: found {found}; known types: {', '.join(sorted(_READERS))}")
     return reader(given, where)
 
 
@@ -118,6 +141,12 @@ def _text_part(given: Mapping[str, Any], where: str) -> Part:
     if not isinstance(given.get("text"), str):
         raise InvalidRequest(f"{where}.text: expected text")
     return Text(given["text"])
+
+
+def _refusal_part(given: Mapping[str, Any], where: str) -> Part:
+    if not isinstance(given.get("refusal"), str):
+        raise InvalidRequest(f"{where}.refusal: expected text")
+    return Text(given["refusal"])
 
 
 def _image_part(given: Mapping[str, Any], where: str) -> Part:
@@ -154,6 +183,7 @@ def _unbase64(text: str, where: str) -> bytes:
 
 _READERS: Mapping[str, Callable[[Mapping[str, Any], str], Part]] = {
     "text": _text_part,
+    "refusal": _refusal_part,
     "image_url": _image_part,
     "input_audio": _audio_part,
 }
@@ -170,36 +200,79 @@ def _tool_call(given: Any, where: str) -> ToolCall:
         raise InvalidRequest(f"{where}.id: expected the call's id")
     arguments = function.get("arguments") or {}
     if isinstance(arguments, str):
-        try:
-            arguments = orjson.loads(arguments)
-        except orjson.JSONDecodeError as error:
-            raise InvalidRequest(f"{where}.function.arguments: not valid JSON") from error
+        arguments = _parsed(arguments)
     if not isinstance(arguments, Mapping):
         raise InvalidRequest(f"{where}.function.arguments: expected a JSON object")
     return ToolCall(id=id_, name=function["name"], arguments=arguments)
 
 
+def _parsed(arguments: str) -> Any:
+    try:
+        return orjson.loads(arguments)
+    except orjson.JSONDecodeError:
+        return None  # raised by the caller, out of the handler: the error here holds the text
+
+
 def _check_parts(message: Message, i: int) -> None:
-    if message.role not in _ALLOWED_PARTS:
-        raise InvalidRequest(f"messages[{i}].role: found {message.role!r}; known roles: {', '.join(_ALLOWED_PARTS)}")
-    if not message.parts:
+    allowed = _ALLOWED_PARTS.get(message.role) if isinstance(message.role, str) else None
+    if allowed is None:
+        known = ", ".join(_ALLOWED_PARTS)
+        raise InvalidRequest(f"messages[{i}].role: found {_shown(message.role)}; known roles: {known}")
+    if not isinstance(message.parts, Sequence) or all(isinstance(one, Text) and not one.text for one in message.parts):
         raise InvalidRequest(f"messages[{i}]: the {message.role} message is empty")
-    allowed = _ALLOWED_PARTS[message.role]
     for j, part in enumerate(message.parts):
+        where = f"messages[{i}].parts[{j}]"
         if not isinstance(part, allowed):
-            kind = type(part).__name__
-            raise InvalidRequest(f"messages[{i}].parts[{j}]: a {message.role} message cannot hold {kind}")
-        if isinstance(part, Media):
-            _check_media(part, f"messages[{i}].parts[{j}]")
+            raise InvalidRequest(f"{where}: a {message.role} message cannot hold {type(part).__name__}")
+        _check_part(part, where)
+
+
+def _check_part(part: Part, where: str) -> None:
+    if isinstance(part, Text | Reasoning):
+        if not isinstance(part.text, str):
+            raise InvalidRequest(f"{where}.text: expected text, found {type(part.text).__name__}")
+    elif isinstance(part, Media):
+        _check_media(part, where)
+    elif isinstance(part, ToolCall):
+        _check_json(part.arguments, f"{where}.arguments")
+    else:
+        _check_result(part, where)
+
+
+def _check_result(result: ToolResult, where: str) -> None:
+    if isinstance(result.content, str):
+        return
+    if not isinstance(result.content, Sequence):
+        raise InvalidRequest(f"{where}.content: expected text or parts, found {type(result.content).__name__}")
+    for j, part in enumerate(result.content):
+        if not isinstance(part, Text | Media):
+            raise InvalidRequest(f"{where}.content[{j}]: a tool result cannot hold {type(part).__name__}")
+        _check_part(part, f"{where}.content[{j}]")
+
+
+def _check_json(value: Any, where: str) -> None:
+    """A mapping that can be written as a JSON object."""
+    if not isinstance(value, Mapping):
+        raise InvalidRequest(f"{where}: expected a JSON object, found {type(value).__name__}")
+    try:
+        orjson.dumps(dict(value))
+    except TypeError:
+        failed = True
+    else:
+        failed = False
+    if failed:  # out of the handler, as in `_parsed`
+        raise InvalidRequest(f"{where}: it holds what JSON cannot")
 
 
 def _check_media(media: Media, where: str) -> None:
     if sum(value is not None for value in (media.url, media.data, media.file_id)) != 1:
         raise InvalidRequest(f"{where}: Media takes exactly one of url, data and file_id")
-    family, slash, subtype = media.media_type.partition("/")
-    if not (family and slash and subtype) or not media.media_type.isascii():
-        raise InvalidRequest(f"{where}.media_type: expected a type such as image/png, found {media.media_type!r}")
-    if media.url is not None and not media.url.lower().startswith(("https://", "http://")):
+    if not isinstance(media.media_type, str) or not _MEDIA_TYPE.fullmatch(media.media_type):
+        found = _shown(media.media_type)
+        raise InvalidRequest(f"{where}.media_type: expected a type such as image/png, found {found}")
+    if media.data is not None and not isinstance(media.data, bytes):
+        raise InvalidRequest(f"{where}.data: expected bytes, found {type(media.data).__name__}")
+    if media.url is not None and not str(media.url).lower().startswith(("https://", "http://")):
         raise InvalidRequest(f"{where}.url: expected an http or https URL; pass bytes as data=")
 
 
@@ -211,64 +284,48 @@ def _check_tools(history: tuple[Message, ...]) -> None:
                 open_calls.add(part.id)
             elif isinstance(part, ToolResult):
                 if part.id not in open_calls:
-                    raise InvalidRequest(f"messages[{i}]: tool result {part.id!r} has no call before it")
+                    raise InvalidRequest(f"messages[{i}]: tool result {_shown(part.id)} has no call before it")
                 open_calls.discard(part.id)
 
 
 def tools(given: Iterable[Tool | Mapping[str, Any]] | None) -> tuple[Tool, ...]:
     """Tools as values; mappings in the `{"type": "function", "function": {...}}` form are read. Names are unique."""
+    if given is not None and (isinstance(given, str | Mapping) or not isinstance(given, Iterable)):
+        raise InvalidRequest(f"tools: expected a list, found {type(given).__name__}")
     found = tuple([_tool(tool, f"tools[{i}]") for i, tool in enumerate(given or ())])
     names = [tool.name for tool in found]
     if len(set(names)) < len(names):
-        raise InvalidRequest(f"tools: {next(name for name in names if names.count(name) > 1)!r} is there twice")
+        twice = next(name for name in names if names.count(name) > 1)
+        raise InvalidRequest(f"tools: {_shown(twice)} is there twice")
     return found
 
 
 def _tool(given: Any, where: str) -> Tool:
-    if isinstance(given, Tool):
-        return given
+    tool = given if isinstance(given, Tool) else _read_tool(given, where)
+    if not isinstance(tool.name, str) or not tool.name:
+        raise InvalidRequest(f"{where}.name: expected the tool's name")
+    _check_json(tool.parameters, f"{where}.parameters")
+    return tool
+
+
+def _read_tool(given: Any, where: str) -> Tool:
     if not isinstance(given, Mapping):
         raise InvalidRequest(f"{where}: expected a Tool or a mapping, found {type(given).__name__}")
     function = given.get("function", given)
-    if not isinstance(function, Mapping) or not isinstance(function.get("name"), str):
-        raise InvalidRequest(f"{where}.name: expected the tool's name")
-    parameters = function.get("parameters") or {"type": "object", "properties": {}}
-    if not isinstance(parameters, Mapping):
-        raise InvalidRequest(f"{where}.parameters: expected a JSON Schema")
+    if not isinstance(function, Mapping):
+        raise InvalidRequest(f"{where}.function: expected name, description and parameters")
     return Tool(
-        name=function["name"],
+        name=function.get("name", ""),
         description=str(function.get("description") or ""),
-        parameters=parameters,
+        parameters=function.get("parameters") or {"type": "object", "properties": {}},
         strict=function.get("strict"),
     )
 
 
-def check_options(options: ChatOptions, tool_names: Sequence[str]) -> None:
-    """Ranges that no vendor takes, and a tool choice without its tool."""
-    _check_number("temperature", options.temperature, 0, 2)
-    _check_number("top_p", options.top_p, 0, 1)
-    if options.max_output_tokens is not None and options.max_output_tokens < 1:
-        raise InvalidRequest("max_output_tokens: expected at least 1")
-    if options.reasoning_effort is not None and options.reasoning_effort not in _EFFORTS:
-        raise InvalidRequest(f"reasoning_effort: expected one of {', '.join(sorted(_EFFORTS))}")
-    choice = options.tool_choice
-    if choice is None:
-        return
-    if not tool_names:
-        raise InvalidRequest("tool_choice: there are no tools to choose from")
-    if choice not in {"auto", "none", "required"} and choice not in tool_names:
-        raise InvalidRequest(f"tool_choice: no tool is named {choice!r}")
-
-
-def _check_number(name: str, value: float | None, low: float, high: float) -> None:
-    if value is None:
-        return
-    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
-        raise InvalidRequest(f"{name}: expected a number from {low} to {high}")
-
-
 def texts(name: str, given: Sequence[str] | str) -> tuple[str, ...]:
     """Texts to embed or documents to rank: at least one, none of them empty."""
+    if isinstance(given, bytes | bytearray | Mapping | AbstractSet) or not isinstance(given, Iterable):
+        raise InvalidRequest(f"{name}: expected a list of texts, found {type(given).__name__}")
     found = (given,) if isinstance(given, str) else tuple(given)
     if not found:
         raise InvalidRequest(f"{name}: empty")

@@ -38,7 +38,7 @@ class _Pace:
     """A GCRA bucket: `level` units drain at `rate` a second, and `burst` may stand in it.
 
     In any window of a period at most `burst + period * rate` units get in, which is kept at 95 % of the limit: 5 % may
-    come at once, 90 % spread over the period. A single request may exceed the burst; it waits until the bucket is empty.
+    come at once, 90 % spread over the period. A single request may exceed the burst; it waits for an empty bucket.
     """
 
     __slots__ = ("at", "burst", "level", "limit", "rate")

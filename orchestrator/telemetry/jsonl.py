@@ -1,9 +1,8 @@
 """Writes events as JSON lines, in the background, in batches.
 
 `emit` only appends to a deque. A daemon thread wakes at most every 200 ms, renders what is there through structlog's
-processors and writes it in one piece: to a file opened with O_APPEND (several processes may share it), to stdout or
-stderr, or to the application's `orchestrator.calls` logger. A log that cannot be written never loses the call: lines
-are kept up to a bound, retried, then dropped and counted; the operator is told once, through the `orchestrator` logger.
+processors and hands it to the destination in one piece. A log that cannot be written never loses the call: lines are
+kept up to a bound, retried, then dropped and counted; the operator is told once, through the `orchestrator` logger.
 """
 
 from __future__ import annotations
@@ -11,34 +10,28 @@ from __future__ import annotations
 import atexit
 import logging
 import os
-import sys
 import time
 import weakref
 from collections import deque
 from collections.abc import Callable, MutableMapping, Sequence
-from pathlib import Path
-from queue import SimpleQueue
-from threading import Lock, Thread
-from typing import Any, Protocol, TypeAlias
+from decimal import Decimal
+from queue import Empty, SimpleQueue
+from threading import Lock, RLock, Thread
+from typing import Any, TypeAlias
 
 import orjson
 
-from orchestrator.spec.events import Event, NoticeEvent
+from orchestrator.spec.events import CallEvent, Event, NoticeEvent
+from orchestrator.telemetry.destinations import Destination
 from orchestrator.telemetry.lines import line
 
-__all__ = [
-    "CALL_LOGGER",
-    "Destination",
-    "FileDestination",
-    "LogWriter",
-    "LoggerDestination",
-    "Processor",
-    "StreamDestination",
-]
+__all__ = ["FLUSH_S", "MAX_KEPT_LINES", "LogWriter", "Processor"]
 
-CALL_LOGGER = "orchestrator.calls"
 FLUSH_S = 0.2
 MAX_KEPT_LINES = 10_000
+
+_MAX_EVENTS = 100_000
+"""Not yet rendered: only a destination that hangs lets so many come together."""
 
 Processor: TypeAlias = Callable[[Any, str, MutableMapping[str, Any]], Any]
 """structlog's processor shape. May change the line, or raise `structlog.DropEvent` to leave it out."""
@@ -46,244 +39,266 @@ Processor: TypeAlias = Callable[[Any, str, MutableMapping[str, Any]], Any]
 _report = logging.getLogger("orchestrator")
 
 
-class Destination(Protocol):
-    """Where rendered lines go. `write` takes whole lines and raises OSError if it cannot."""
-
-    def write(self, lines: Sequence[bytes]) -> int:
-        """Write the lines, each without its newline; returns how many are written whole, if not all.
-
-        Raises:
-            OSError, ValueError: none could be written.
-        """
-        ...
-
-    def close(self) -> None:
-        """Let go of the file, if there is one."""
-        ...
-
-
-class FileDestination:
-    """Appends to a file, made with its directory when the first line comes; opened again if it was moved away."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._fd: int | None = None
-        self._torn = False
-
-    def write(self, lines: Sequence[bytes]) -> int:
-        """See `Destination.write`."""
-        if self._fd is not None and not self._is_current(self._fd):
-            self.close()
-        if self._fd is None:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._fd = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
-        lead = b"\n" if self._torn else b""  # ends the half line that a full disk left
-        data = lead + b"\n".join(lines) + b"\n"
-        written = os.write(self._fd, data)
-        self._torn = written < len(data) and not data[:written].endswith(b"\n")
-        return data.count(b"\n", len(lead), written) if written < len(data) else len(lines)
-
-    def _is_current(self, fd: int) -> bool:
-        try:
-            there, ours = os.stat(self._path), os.fstat(fd)
-        except OSError:
-            return False
-        return (there.st_dev, there.st_ino) == (ours.st_dev, ours.st_ino)
-
-    def close(self) -> None:
-        """See `Destination.close`."""
-        if self._fd is not None:
-            os.close(self._fd)
-            self._fd = None
-
-
-class StreamDestination:
-    """Writes to stdout or stderr, looked up at each write so that redirection works."""
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-
-    def write(self, lines: Sequence[bytes]) -> int:
-        """See `Destination.write`."""
-        stream = getattr(sys, self._name)
-        stream.write((b"\n".join(lines) + b"\n").decode())
-        stream.flush()
-        return len(lines)
-
-    def close(self) -> None:
-        """See `Destination.close`."""
-
-
-class LoggerDestination:
-    """Hands each line to the application's logger `orchestrator.calls`, as the message, at level INFO."""
-
-    def write(self, lines: Sequence[bytes]) -> int:
-        """See `Destination.write`."""
-        logger = logging.getLogger(CALL_LOGGER)
-        for one in lines:
-            logger.info("%s", one.decode())
-        return len(lines)
-
-    def close(self) -> None:
-        """See `Destination.close`."""
-
-
 class LogWriter:
-    """The sink behind a client's `log:`."""
+    """The sink behind a client's `log:`. Forgetting it is as good as closing it: what it took in is written."""
 
     def __init__(self, destination: Destination | None, *, processors: Sequence[Processor] = ()) -> None:
-        self._destination = destination
-        self._processors = tuple(processors)
-        self._events: deque[Event | Callable[[], None]] = deque()
-        self._rendered: list[bytes] = []
-        self._wake: SimpleQueue[bool] = SimpleQueue()
-        self._running = False
-        self._flush_lock = Lock()
-        self.idle = True
-        self.failing = False
-        self.dropped = 0
-        _WRITERS.add(self)
+        self._log = _Log(destination, tuple(processors))
+        weakref.finalize(self, self._log.forgotten).atexit = False
 
     def emit(self, event: Event) -> None:
-        """Take an event."""
-        self._events.append(event)
-        if self.idle:
-            self.idle = False
-            self.start()
-            self._wake.put(True)
+        """Take an event. Never raises, never waits."""
+        self._log.emit(event)
 
     def defer(self, action: Callable[[], None]) -> None:
         """Have something done on the writer's thread. Takes no lock: safe in a finalizer, once `start` was called."""
-        self._events.append(action)
-        if self.idle:
-            self.idle = False
-            self._wake.put(True)
+        self._log.defer(action)
 
     def start(self) -> None:
         """Make sure that the thread runs."""
-        if not self._running:
-            with self._flush_lock:
-                if self._running:
-                    return
-                self._running = True
-            arguments = (weakref.ref(self), self._wake)
-            Thread(target=_write_in_background, args=arguments, name="orchestrator-log", daemon=True).start()
-            weakref.finalize(self, self._wake.put, False).atexit = False
+        self._log.start()
 
     def flush(self) -> bool:
         """Write what is there now; False if there was nothing."""
-        with self._flush_lock:
-            busy = bool(self._events) or bool(self._rendered)
-            while self._events:
-                event = self._events.popleft()
-                if isinstance(event, Callable):  # type: ignore[arg-type]
-                    event()  # type: ignore[operator]
-                elif self._destination is not None:
-                    self._render(event)  # type: ignore[arg-type]
+        return self._log.flush()
+
+    def close(self) -> None:
+        """Write everything, end the thread, let go of the file. Idempotent; a later `emit` starts over."""
+        self._log.close()
+
+
+class _Log:
+    """What a writer and its thread share. Refers to no writer, so that a forgotten one can go."""
+
+    def __init__(self, destination: Destination | None, processors: tuple[Processor, ...]) -> None:
+        self._destination = destination
+        self._processors = processors
+        self._renderer: Processor | None = None
+        self._starting = RLock()  # reentrant: a finalizer may emit while this thread holds it
+        self._orphaned = False
+        self._warned = False
+        self.reset()
+
+    def reset(self) -> None:
+        """As new. After a fork, what the parent had taken in is the parent's to write."""
+        self._events: deque[Event | Callable[[], None]] = deque()
+        self._rendered: list[bytes] = []
+        self._wake: SimpleQueue[bool] = SimpleQueue()
+        self._starting = RLock()
+        self._flushing = Lock()
+        self._running = False
+        self._idle = True
+        self._failing = False
+        self._dropped = 0
+
+    def emit(self, event: Event) -> None:
+        if self._destination is None:
+            return
+        if len(self._events) < _MAX_EVENTS:
+            self._events.append(event)
+        else:
+            self._dropped += 1
+        if not self._running:
+            self.start()
+        if self._idle:
+            self._idle = False
+            self._wake.put(True)
+
+    def defer(self, action: Callable[[], None]) -> None:
+        self._events.append(action)
+        if self._idle:
+            self._idle = False
+            self._wake.put(True)
+
+    def start(self) -> None:
+        with self._starting:
+            if self._running:
+                return
+            self._running = True
+            _LOGS.add(self)
+            arguments = (self, self._wake)
+            try:
+                Thread(target=_write_in_background, args=arguments, name="orchestrator-log", daemon=True).start()
+            except RuntimeError as error:  # no more threads, or the interpreter is going down: `close` or exit writes
+                self._running = False
+                if not self._warned:
+                    self._warned = True
+                    _report.error("no thread for the call log, it is written at exit: %s", error)
+
+    def rest(self) -> bool:
+        """Nothing to do until woken; False if something came between the last look and now."""
+        self._idle = True
+        if self._events:
+            self._idle = False
+        return self._idle
+
+    def flush(self) -> bool:
+        with self._flushing:
+            count = len(self._events)  # what comes meanwhile waits: lines must get out under any load
+            for _ in range(count):
+                self._take(self._events.popleft())
+            busy = count > 0 or bool(self._rendered)
             if self._rendered and self._destination is not None:
                 self._write(self._destination)
             return busy
 
+    def drain(self) -> None:
+        """Flush what the flush itself gave rise to as well."""
+        while self.flush() and not self._failing:
+            pass
+
+    def _take(self, event: Event | Callable[[], None]) -> None:
+        if isinstance(event, CallEvent | NoticeEvent):
+            if self._destination is not None:
+                self._render(event)
+            return
+        try:
+            event()
+        except Exception:  # noqa: BLE001 - the thread must go on
+            _report.exception("a forgotten stream could not be settled")
+
     def _render(self, event: Event) -> None:
+        # Imported here, on the writer's thread: no call waits for it.
+        from structlog import DropEvent  # noqa: PLC0415
+        from structlog.processors import JSONRenderer  # noqa: PLC0415
+
+        renderer: Any = self._renderer or JSONRenderer(serializer=_dumps)
+        self._renderer = renderer
         try:
             values: Any = line(event)
-            if self._processors:
-                values = self._processed(values)
-            if values is not None:
-                self._rendered.append(orjson.dumps(values, default=str))
-        except Exception:  # noqa: BLE001 - a processor's bug must not stop the log
-            self.dropped += 1
-            _report.exception("a call's log line could not be rendered")
-
-    def _processed(self, values: Any) -> Any:
-        # Only whoever brings processors has structlog loaded: its import costs 60 to 100 ms and brings rich along.
-        from structlog import DropEvent  # noqa: PLC0415
-
-        try:
             for processor in self._processors:
                 values = processor(None, "info", values)
+            self._rendered.append(renderer(None, "info", values))
         except DropEvent:
-            return None
-        return values
+            return
+        except Exception:  # noqa: BLE001 - a processor's bug must not stop the log
+            if not self._dropped:
+                _report.exception("a call's log line could not be rendered")
+            self._dropped += 1
 
     def _write(self, destination: Destination) -> None:
         try:
-            del self._rendered[: destination.write(self._rendered)]
-        except (OSError, ValueError) as error:
-            if not self.failing:
-                self.failing = True
-                _report.error("cannot write the call log, keeping up to %d lines: %s", MAX_KEPT_LINES, error)
-            excess = len(self._rendered) - MAX_KEPT_LINES
-            if excess > 0:
-                del self._rendered[:excess]
-                self.dropped += excess
+            written = destination.write(self._rendered)
+        except Exception as error:  # noqa: BLE001 - whatever a destination does, calls go on
+            self._keep(error)
             return
-        if self.failing:
-            self.failing = False
-            _report.warning("the call log can be written again; %d lines were lost", self.dropped)
-            if self.dropped:
-                lost = NoticeEvent(
-                    time=time.time(),
-                    name="llm.log.dropped",
-                    message="log lines were lost while the log could not be written",
-                    details={"lines": self.dropped},
-                )
-                self.dropped = 0
-                self._events.append(lost)
+        del self._rendered[:written]
+        if self._failing:
+            self._failing = False
+            _report.warning("the call log can be written again; %d lines were lost", self._dropped)
+        if self._dropped:
+            self._events.append(_losses(self._dropped))
+            self._dropped = 0
+
+    def _keep(self, error: Exception) -> None:
+        if not self._failing:
+            self._failing = True
+            kind = type(error).__name__
+            _report.error("cannot write the call log, keeping up to %d lines: %s: %s", MAX_KEPT_LINES, kind, error)
+        excess = len(self._rendered) - MAX_KEPT_LINES
+        if excess > 0:
+            del self._rendered[:excess]
+            self._dropped += excess
 
     def close(self) -> None:
-        """Write everything, end the thread, let go of the file. Idempotent; a later `emit` starts over."""
-        self.flush()
-        self.flush()  # what the first flush itself gave rise to
-        with self._flush_lock:
-            if self._running:
-                self._wake.put(False)
-                self._wake = SimpleQueue()
-                self._running = False
-                self.idle = True
-            if self._destination is not None:
+        self._stop()
+        self.drain()
+        self._release()
+
+    def _stop(self) -> None:
+        with self._starting:
+            wake, self._wake = self._wake, SimpleQueue()
+            running, self._running = self._running, False
+            self._idle = True
+        if running:
+            wake.put(False)
+
+    def _release(self) -> None:
+        with self._flushing:
+            if self._destination is not None and not self._running:
                 self._destination.close()
 
-    def _after_fork(self) -> None:
-        # What the parent had taken in is the parent's to write.
-        self._events.clear()
-        self._rendered.clear()
-        self._wake = SimpleQueue()
-        self._running = False
-        self.idle = True
-        self._flush_lock = Lock()
+    def forgotten(self) -> None:
+        """The writer is gone. Runs in a finalizer: takes no lock."""
+        self._orphaned = True
+        if self._running:
+            self._wake.put(False)
+        elif not self._events:
+            _LOGS.discard(self)
+
+    def end(self) -> None:
+        """The thread's last act."""
+        if self._orphaned:
+            self._running = False
+            self.drain()
+            self._release()
+            _LOGS.discard(self)
 
 
-def _write_in_background(ref: weakref.ref[LogWriter], wake: SimpleQueue[bool]) -> None:
-    """The thread. Holds the writer only while there is something to write, so that a forgotten client can go."""
-    while wake.get():
-        busy = True
-        while busy:
-            time.sleep(FLUSH_S)
-            writer = ref()
-            if writer is None:
-                return
-            busy = writer.flush()
-            if not busy:
-                writer.idle = True
-                if writer._events:  # came between the last look and the flag
-                    writer.idle = False
-                    busy = True
-            del writer
+def _write_in_background(log: _Log, wake: SimpleQueue[bool]) -> None:
+    going = wake.get()
+    while going:
+        going = _pause(wake)
+        busy = log.flush()
+        if going and not busy and log.rest():
+            going = wake.get()
+    log.end()
 
 
-_WRITERS: weakref.WeakSet[LogWriter] = weakref.WeakSet()
+def _pause(wake: SimpleQueue[bool]) -> bool:
+    """Let more lines come; False if told to stop."""
+    try:
+        return wake.get(timeout=FLUSH_S)
+    except Empty:
+        return True
+
+
+def _losses(lines: int) -> NoticeEvent:
+    return NoticeEvent(
+        time=time.time(),
+        name="llm.log.dropped",
+        message="log lines were lost",
+        details={"lines": lines},
+    )
+
+
+def _dumps(values: Any, **_: Any) -> bytes:
+    try:
+        return orjson.dumps(values, default=_plain)
+    except TypeError:
+        # Half a surrogate pair in a tenant's name, a number of 30 digits: no reason to lose what the call cost.
+        return orjson.dumps(_cleaned(values), default=_plain)
+
+
+def _plain(value: Any) -> Any:
+    return orjson.Fragment(format(value, "f")) if isinstance(value, Decimal) and value.is_finite() else str(value)
+
+
+def _cleaned(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {_cleaned(str(key)): _cleaned(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_cleaned(one) for one in value]
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()
+    if isinstance(value, int) and not -(2**63) <= value < 2**64:
+        return str(value)
+    return value
+
+
+_LOGS: set[_Log] = set()
+"""Those with something to write, or that may have soon."""
 
 
 def _after_fork_in_child() -> None:
-    for writer in list(_WRITERS):
-        writer._after_fork()
+    for log in list(_LOGS):
+        log.reset()
+    _LOGS.clear()
 
 
 def _drain_at_exit() -> None:
-    for writer in list(_WRITERS):
-        writer.flush()
-        writer.flush()
+    for log in list(_LOGS):
+        log.drain()
 
 
 os.register_at_fork(after_in_child=_after_fork_in_child)
