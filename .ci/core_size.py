@@ -1,4 +1,7 @@
-"""The core stays small: at most 32 distributions and 60 MB, pip and setuptools aside. Run by the interpreter to measure."""
+"""The core stays small: at most 32 distributions and 60 MB, pip and setuptools aside.
+
+Run by the interpreter whose environment is measured.
+"""
 
 from __future__ import annotations
 
