@@ -19,9 +19,9 @@ from orchestrator.arguments import (
     embed_request,
     rerank_request,
 )
+from orchestrator.attempt import Call
 from orchestrator.core import Core
 from orchestrator.errors import OrchestratorError
-from orchestrator.pipeline import Call
 from orchestrator.policies.validate import MessageInput
 from orchestrator.spec.clock import Clock
 from orchestrator.spec.events import CallContext, Sink

@@ -10,12 +10,13 @@ from random import Random
 from threading import Lock, Thread
 from typing import Any
 
+from orchestrator.assembly import build
 from orchestrator.backends import intercepted
 from orchestrator.config import Config, Watcher, load_file, load_mapping
 from orchestrator.errors import ConfigError, OrchestratorError
 from orchestrator.pipeline import Pipeline
 from orchestrator.policies.limits import Limiter
-from orchestrator.snapshot import Shared, Snapshot, build
+from orchestrator.snapshot import Shared, Snapshot
 from orchestrator.spec.clock import Clock, SystemClock
 from orchestrator.spec.events import CallContext, CallEvent, Event, NoticeEvent, Sink
 from orchestrator.spec.transport import Transport

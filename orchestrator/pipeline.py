@@ -20,152 +20,40 @@ attempt, and only ever settles it.
 from __future__ import annotations
 
 import asyncio
-import math
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from decimal import Decimal
 from random import Random
 from typing import Any, TypeVar
 
+from orchestrator.admission import Admission
+from orchestrator.attempt import Call, Exchange, Opened
 from orchestrator.backends import Answer, Source, backend_for
 from orchestrator.errors import (
     AuthenticationFailed,
     CallTimeout,
-    InvalidRequest,
     MalformedReply,
     OrchestratorError,
-    RateLimited,
     UnsupportedFeature,
 )
 from orchestrator.policies.account import total_cost
-from orchestrator.policies.attempts import failed, final_error, next_step
-from orchestrator.policies.limits import Need, Reservation, Ticket
-from orchestrator.policies.output import Expectation
-from orchestrator.policies.route import eligible, ready_at
-from orchestrator.snapshot import Candidate, Deployment, Route
+from orchestrator.policies.attempts import failed, next_step
+from orchestrator.snapshot import Route
 from orchestrator.spec.clock import Clock
 from orchestrator.spec.events import CallContext, CallEvent, Sink
 from orchestrator.spec.provider import Decoded, Failure
 from orchestrator.spec.routing import Progress
-from orchestrator.tasks import TASKS, TaskRules, expect, merge
-from orchestrator.types.call import Attempt, Timings
+from orchestrator.tasks import expect
+from orchestrator.types.call import Timings
 from orchestrator.types.stream import ResponseMetadata, StreamStart
 from orchestrator.types.usage import Cost, Usage
 
-__all__ = ["Call", "Exchange", "Opened", "Pipeline"]
+__all__ = ["Pipeline"]
 
-_FIRST_TOKEN_S = 60.0
-_NO_COST = Cost(total=Decimal(0))
+_PATIENCE_S = 1.0
+"""A deployment that was given less than this, or than it usually takes, is not to blame for a deadline."""
+
 _HEADLESS = (StreamStart, ResponseMetadata)
 
 T = TypeVar("T")
-
-
-@dataclass(slots=True, eq=False)
-class Call:
-    """One request of the application and how far it has come. Times are monotonic seconds."""
-
-    route: Route
-    request: Any
-    context: CallContext
-    config_hash: str
-    id: str
-    started: float
-    deadline: float
-    progress: Progress
-    stream: bool = False
-    expectation: Expectation | None = None
-    attempts: list[Attempt] = field(default_factory=list)
-    queue_s: float = 0.0
-    wait_s: float = 0.0
-    need: Need | None = None
-    output: Any = None
-    deployment: Deployment | None = None
-
-    @property
-    def rules(self) -> TaskRules:
-        """What is particular to the task."""
-        return TASKS[self.route.task]
-
-
-@dataclass(slots=True, eq=False)
-class Exchange:
-    """One attempt in flight. `settle` runs once, whatever becomes of it, and leaves its record with the call."""
-
-    call: Call
-    deployment: Deployment
-    request: Any
-    reservation: Reservation
-    started: float
-    clock: Clock
-    open: bool = True
-
-    def settle(
-        self,
-        *,
-        usage: Usage | None = None,
-        served: str | None = None,
-        error: str | None = None,
-        status: int | None = None,
-        request_id: str | None = None,
-        maybe_billed: bool = False,
-    ) -> Attempt | None:
-        """Give back what was reserved, price what was used, record the attempt. Idempotent: later calls give None.
-
-        `usage` None means that nothing was processed, unless `maybe_billed`.
-        """
-        if not self.open:
-            return None
-        self.open = False
-        call, deployment = self.call, self.deployment
-        if usage is None and maybe_billed:
-            need = call.need or call.rules.need(self.request)
-            usage = Usage(input_tokens=need.input_tokens, output_tokens=0, source="estimate")
-        self.reservation.settle(usage, used=usage is not None)
-        cost = deployment.cost(usage, served, datetime.fromtimestamp(self.clock.time(), UTC)) if usage else None
-        attempt = Attempt(
-            number=len(call.attempts) + 1,
-            deployment=deployment.name,
-            provider=deployment.provider,
-            model=deployment.model,
-            duration_ms=(self.clock.monotonic() - self.started) * 1e3,
-            error=error,
-            status=status,
-            usage=usage,
-            cost=cost,
-            request_id=request_id,
-            maybe_billed=maybe_billed,
-        )
-        call.attempts.append(attempt)
-        return attempt
-
-    def withdraw(self) -> None:
-        """Nothing was sent: there was no attempt."""
-        self.open = False
-        self.reservation.withdraw()
-
-    def fail(self, error: OrchestratorError, *, usage: Usage | None = None, served: str | None = None) -> None:
-        """Settle a failed attempt, and put the names of who failed on the error."""
-        error.provider = error.provider or self.deployment.provider
-        error.deployment = error.deployment or self.deployment.name
-        self.settle(
-            usage=usage,
-            served=served,
-            error=type(error).__name__,
-            status=error.status,
-            request_id=error.request_id,
-            maybe_billed=error.maybe_billed,
-        )
-
-
-@dataclass(slots=True)
-class Opened:
-    """A stream at its commit point: the events that are ready, the first payload event among them."""
-
-    exchange: Exchange
-    source: Source
-    events: Decoded
 
 
 class Pipeline:
@@ -175,6 +63,7 @@ class Pipeline:
         self._clock = clock
         self._random = random
         self._emit = emit
+        self._admission = Admission(clock=clock, random=random)
 
     def begin(self, route: Route, request: Any, context: CallContext, config_hash: str, **details: Any) -> Call:
         """A call that has not been tried yet. `time_s` overrides the route's deadline."""
@@ -190,7 +79,7 @@ class Pipeline:
             id=format(self._random.getrandbits(128), "032x"),
             started=started,
             deadline=started + time_s,
-            progress=Progress(route.chooser.order(self._random.random)),
+            progress=Progress(route.chooser.order(self._random.random, context, started)),
             **details,
         )
 
@@ -224,7 +113,7 @@ class Pipeline:
 
     async def _attempts(self, call: Call, act: Callable[[Exchange], Awaitable[T]]) -> tuple[Exchange, T]:
         while True:
-            exchange = await self._admit(call)
+            exchange = await self._admission.admit(call)
             try:
                 return exchange, await act(exchange)
             except UnsupportedFeature as error:
@@ -236,117 +125,30 @@ class Pipeline:
             except BaseException:
                 # Cancelled, or out of time: the request is on its way and may be answered to nobody.
                 overdue = self._clock.monotonic() >= call.deadline
-                exchange.settle(error="CallTimeout" if overdue else "Cancelled", maybe_billed=True)
+                exchange.settle(
+                    "failed" if overdue and self._too_slow(exchange) else "neutral",
+                    error="CallTimeout" if overdue else "Cancelled",
+                    maybe_billed=True,
+                )
                 raise
 
     def _after_failure(self, call: Call, exchange: Exchange, error: OrchestratorError) -> None:
         deployment = exchange.deployment
+        now = self._clock.monotonic()
         if isinstance(error, AuthenticationFailed) and deployment.backend.refresh_credential():
             error.retryable = True  # the credential has been replaced since: once more with the new one
+        else:
+            deployment.account.quarantine.refused(error, now)
         candidate = next(one for one in call.progress.order if one.name == deployment.name)
-        now = self._clock.monotonic()
         failed(call.progress, candidate, error, policy=call.route.retry, now=now, uniform=self._random.uniform)
+        call.retried.clear()
         stop = next_step(call.progress, call.route.retry)
         if stop is not None:
             raise stop
 
-    async def _admit(self, call: Call) -> Exchange:
-        """The next attempt, with its reservation. Stands in line when no candidate has room."""
-        ticket: Ticket | None = None
-        waiting_since = 0.0
-        try:
-            while True:
-                now = self._clock.monotonic()
-                if now >= call.deadline:
-                    raise TimeoutError  # before anything is sent that nobody would wait for
-                exchange, soonest = self._try_candidates(call, now, ticket)
-                if exchange is not None:
-                    return exchange
-                if ticket is None:
-                    ticket, waiting_since = Ticket(), now
-                # In line first, then one more look: a release between the look and the line would be missed.
-                if not ticket.join(self._gates_without_room(call, now)):
-                    await ticket.wait(soonest - now)
-        finally:
-            if ticket is not None:
-                ticket.leave()
-                waited = self._clock.monotonic() - waiting_since
-                if call.attempts:
-                    call.wait_s += waited
-                else:
-                    call.queue_s += waited
-
-    def _try_candidates(self, call: Call, now: float, ticket: Ticket | None) -> tuple[Exchange | None, float]:
-        """An exchange with the first candidate that has room, or the time at which one may."""
-        soonest = rested = math.inf
-        found = False
-        for candidate in eligible(call.progress, call.route.retry.per_deployment):
-            assert isinstance(candidate, Candidate)
-            ready = ready_at(candidate, call.progress)
-            if ready > now:
-                found, rested = True, min(rested, ready)
-                continue
-            exchange, wait = self._enter(call, candidate, now, ticket)
-            if exchange is not None:
-                return exchange, now
-            if math.isnan(wait):
-                call.progress.barred[candidate.name] = _too_large(candidate)
-                continue
-            found, soonest = True, min(soonest, now + wait)
-        if not found:
-            raise final_error(call.progress)
-        self._check_patience(call, now, min(soonest, rested), limited=soonest < math.inf or rested == math.inf)
-        return None, min(soonest, rested)
-
-    def _enter(
-        self, call: Call, candidate: Candidate, now: float, ticket: Ticket | None
-    ) -> tuple[Exchange | None, float]:
-        deployment = candidate.deployment
-        gate = deployment.gate
-        request = self._request(call, candidate)
-        if gate.counts_tokens and call.need is None:
-            call.need = call.rules.need(request)
-        claim = gate.claim(call.need)
-        wait = gate.enter(claim, now, ticket)
-        if wait != 0.0:
-            return None, wait
-        reservation = Reservation(gate, claim, self._clock.monotonic)
-        return Exchange(call, deployment, request, reservation, now, self._clock), 0.0
-
-    def _request(self, call: Call, candidate: Candidate) -> Any:
-        request = call.request
-        rules = call.rules
-        if candidate.defaults is rules.no_options or candidate.defaults == rules.no_options:
-            return request
-        options = candidate.defaults
-        if request.options is not rules.no_options:
-            options = merge(request.options, options)
-        return _with_options(request, options)
-
-    def _gates_without_room(self, call: Call, now: float) -> list[Any]:
-        """Of the candidates that have just refused. One that rests is left out: this call would be the head of its line
-        all that time, and nobody else could pass.
-        """
-        candidates = eligible(call.progress, call.route.retry.per_deployment)
-        return [
-            one.deployment.gate
-            for one in candidates
-            if isinstance(one, Candidate) and ready_at(one, call.progress) <= now
-        ]
-
-    def _check_patience(self, call: Call, now: float, soonest: float, *, limited: bool) -> None:
-        """Waiting that cannot help is refused at once, with the time after which to come back."""
-        if soonest == math.inf:
-            return  # in line for a slot: whoever holds it has a deadline of its own
-        wait = soonest - now
-        if soonest >= call.deadline or (not limited and wait > call.route.retry.max_wait_s):
-            if call.progress.failures:
-                error = final_error(call.progress)
-                error.retry_after = wait if error.retry_after is None else error.retry_after
-                raise error
-            raise RateLimited(
-                f"route {call.route.name!r}: every deployment is at its limit or resting", retry_after=round(wait, 3)
-            )
+    def _too_slow(self, exchange: Exchange) -> bool:
+        """Whether an attempt that the deadline ended had the time this deployment usually takes."""
+        return self._clock.monotonic() - exchange.started >= max(exchange.deployment.health.average_s, _PATIENCE_S)
 
     async def _send(self, exchange: Exchange) -> Answer:
         call, deployment = exchange.call, exchange.deployment
@@ -359,7 +161,7 @@ class Pipeline:
             call.output = expect(call.expectation, result) if call.expectation else None
         except MalformedReply as error:
             error.request_id = answer.request_id
-            exchange.fail(error, usage=self._usage(exchange, result), served=result.model)
+            exchange.fail(error, usage=self._usage(exchange, result), served=result.model, verdict="answered")
             raise
         return answer
 
@@ -369,7 +171,7 @@ class Pipeline:
         left_s = call.deadline - exchange.started
         source: Source | None = None
         try:
-            async with asyncio.timeout(min(left_s, _FIRST_TOKEN_S)):
+            async with asyncio.timeout(min(left_s, call.route.timeouts.first_token_s)):
                 backend = backend_for(call.route.name, deployment.backend)
                 source = await backend.open(exchange.request, timeout_s=left_s, strict=call.route.strict)
                 events: Decoded = [StreamStart(source.warnings)]
@@ -386,9 +188,11 @@ class Pipeline:
             if source is not None:
                 source.close()
             if isinstance(error, TimeoutError) and self._clock.monotonic() < call.deadline:
-                text = f"no event within {_FIRST_TOKEN_S:g} s"
+                text = f"no event within {call.route.timeouts.first_token_s:g} s"
                 raise CallTimeout(text, kind="first_token", maybe_billed=True) from error
             raise
+        now = self._clock.monotonic()
+        deployment.health.measured(now - exchange.started, now)
         return source, events
 
     def _usage(self, exchange: Exchange, result: Any) -> Usage:
@@ -398,7 +202,9 @@ class Pipeline:
     def _reply(self, call: Call, exchange: Exchange, answer: Answer) -> Any:
         result = answer.result
         usage = self._usage(exchange, result)
-        exchange.settle(usage=usage, served=result.model, status=200, request_id=answer.request_id)
+        deployment, now = exchange.deployment, self._clock.monotonic()
+        deployment.health.measured(now - exchange.started, now)
+        exchange.settle("answered", usage=usage, served=result.model, status=200, request_id=answer.request_id)
         return self.reply(call, exchange, result, usage, answer.warnings or result.warnings)
 
     def reply(
@@ -414,6 +220,7 @@ class Pipeline:
     ) -> Any:
         """The task's reply to a settled call, observed; with `error`, what there is of it."""
         call.deployment = deployment = exchange.deployment
+        call.route.mix.add(usage)
         cost = total_cost(call.attempts)
         timings = self._timings(call, first_token_ms)
         self.observe(
@@ -497,16 +304,3 @@ class Pipeline:
                 status="error" if error is not None and status == "ok" else status,  # type: ignore[arg-type]
             )
         )
-
-
-def _with_options(request: Any, options: Any) -> Any:
-    values = {name: getattr(request, name) for name in request.__slots__}
-    return type(request)(**(values | {"options": options}))
-
-
-def _too_large(candidate: Candidate) -> InvalidRequest:
-    return InvalidRequest(
-        "the request alone needs more tokens than a limit allows per period",
-        deployment=candidate.name,
-        provider=candidate.deployment.provider,
-    )

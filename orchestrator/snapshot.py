@@ -1,7 +1,7 @@
 """The configuration made ready to run: one immutable object per version of the file.
 
-Everything that does not depend on the call itself is worked out here, once. State that must outlive a reload (limits,
-lines, health, connection pools) is kept in `Shared` and only referred to.
+Everything that does not depend on the call itself is worked out once, by `assembly.build`. State that must outlive a
+reload (limits, lines, health, breakers, connection pools) is kept in `Shared` and only referred to.
 """
 
 from __future__ import annotations
@@ -11,41 +11,52 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
-from orchestrator.backends import Backend, EngineBackend, WireBackend, intercepted
-from orchestrator.config import Config, vector_space
-from orchestrator.config.schema import DeploymentConfig, LimitsConfig, ProviderConfig, RouteConfig
-from orchestrator.config.secrets import SecretRef
-from orchestrator.errors import ConfigError, InvalidRequest
+from orchestrator.backends import Backend
+from orchestrator.config import Config
+from orchestrator.errors import InvalidRequest
 from orchestrator.policies.attempts import RetryPolicy
+from orchestrator.policies.breaker import Breaker
 from orchestrator.policies.limits import Gate, Limiter
-from orchestrator.policies.route import Chooser, Ordered, Weighted
-from orchestrator.pricing import PriceRow, bundled, config_row
-from orchestrator.registry import find
-from orchestrator.spec.auth import HeaderSigner, Secret, Signer
-from orchestrator.spec.provider import Engine, EngineFactory, Profile, Target, Wire
-from orchestrator.spec.routing import Health
-from orchestrator.spec.stores import Dimension, Limit
-from orchestrator.spec.transport import Endpoint, Transport
-from orchestrator.tasks import TASKS, merge
+from orchestrator.policies.quarantine import Quarantine
+from orchestrator.policies.retry_budget import RetryBudget
+from orchestrator.spec.auth import Signer
+from orchestrator.spec.provider import Engine
+from orchestrator.spec.routing import Chooser, Health, TokenMix
+from orchestrator.spec.transport import Transport
 from orchestrator.types.call import Task
 from orchestrator.types.usage import Cost, Usage
 
-__all__ = ["Candidate", "Deployment", "Route", "Shared", "Snapshot", "build"]
+__all__ = [
+    "Account",
+    "Candidate",
+    "Deployment",
+    "FileCredential",
+    "Route",
+    "Shared",
+    "Snapshot",
+    "Timeouts",
+]
 
 _DEADLINES_S: Mapping[str, float] = {"chat": 120.0, "stream": 600.0, "embed": 30.0, "rerank": 30.0}
 """For routes that do not say. A stream is read at the caller's pace, so it gets longer."""
 
-_PERIODS: Mapping[str, tuple[Dimension, float]] = {
-    "rpm": ("requests", 60.0),
-    "tpm": ("tokens", 60.0),
-    "input_tpm": ("input_tokens", 60.0),
-    "output_tpm": ("output_tokens", 60.0),
-    "rpd": ("requests", 86_400.0),
-    "tpd": ("tokens", 86_400.0),
-    "concurrency": ("concurrency", 0.0),
-}
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """What all deployments of a provider share: its credential's standing, and what it may spend on retries."""
+
+    name: str
+    quarantine: Quarantine = field(default_factory=Quarantine)
+    budget: RetryBudget = field(default_factory=RetryBudget)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timeouts:
+    """Of streams, in seconds: until the first payload event, and between two of them."""
+
+    first_token_s: float = 60.0
+    stall_s: float = 30.0
 
 
 @dataclass(slots=True)
@@ -55,6 +66,13 @@ class Shared:
     transport: Transport
     limiter: Limiter
     health: dict[str, Health] = field(default_factory=dict)
+    breakers: dict[str, Breaker] = field(default_factory=dict)
+    accounts: dict[tuple[str, str], Account] = field(default_factory=dict)
+    mixes: dict[str, TokenMix] = field(default_factory=dict)
+
+    def account(self, name: str, credential: str) -> Account:
+        """State of a provider's account; another credential is another account."""
+        return self.accounts.setdefault((name, credential), Account(name))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -70,6 +88,8 @@ class Deployment:
     backend: Backend
     gate: Gate
     health: Health
+    account: Account
+    breaker: Breaker | None
     cost: Callable[[Usage, str | None, datetime], Cost]
     engine: Engine | None = None
 
@@ -93,7 +113,9 @@ class Route:
     chooser: Chooser
     deadline_s: float | None
     strict: bool
+    mix: TokenMix
     retry: RetryPolicy = field(default_factory=RetryPolicy)
+    timeouts: Timeouts = field(default_factory=Timeouts)
 
     def time_s(self, *, stream: bool) -> float:
         """Seconds a call may take when it does not say."""
@@ -103,9 +125,10 @@ class Route:
 class FileCredential:
     """A credential in a file, read again when the file changes."""
 
-    def __init__(self, path: Path, signer: Signer) -> None:
+    def __init__(self, path: Path, signer: Signer, quarantine: Quarantine) -> None:
         self._path = path
         self._signer = signer
+        self._quarantine = quarantine
         self._seen = self._look()
 
     def _look(self) -> tuple[int, int] | None:
@@ -125,7 +148,10 @@ class FileCredential:
         if look is None or look == self._seen:
             return False
         self._seen = look
-        return self._signer.refresh()
+        if not self._signer.refresh():
+            return False
+        self._quarantine.lift()
+        return True
 
     def __str__(self) -> str:
         return f"the credential in {self._path}"
@@ -160,205 +186,3 @@ class Snapshot:
                 f"route {name!r} is for {route.task}, not for {task}; {task} routes: {', '.join(fitting) or 'none'}"
             )
         return route
-
-
-def build(config: Config, shared: Shared) -> Snapshot:
-    """Make a configuration ready: secrets read, wires bound, prices found.
-
-    Raises:
-        ConfigError: a secret is missing, a package is not installed.
-    """
-    limits = {name: _limits(config, deployment) for name, deployment in config.deployments.items()}
-    accounts = {name: _Account(name, provider, shared.transport) for name, provider in config.providers.items()}
-    gates = shared.limiter.gates(limits)
-    deployments = {
-        name: accounts[deployment.provider].deployment(
-            name, deployment, gates[name], shared.health.setdefault(name, Health())
-        )
-        for name, deployment in config.deployments.items()
-    }
-    routes = {name: _route(name, route, config, deployments) for name, route in config.routes.items()}
-    shared.limiter.adopt(limits)  # last: a configuration that is refused changes nothing
-    return Snapshot(
-        config=config,
-        config_hash=config.config_hash,
-        routes=routes,
-        deployments=deployments,
-        credentials=tuple([one for account in accounts.values() for one in account.credentials()]),
-    )
-
-
-def _limits(config: Config, deployment: DeploymentConfig) -> list[Limit]:
-    account = f"{deployment.provider}"
-    model = f"{deployment.provider}/{deployment.model}"
-    own = _as_limits(model, deployment.limits)
-    return own + _as_limits(account, config.providers[deployment.provider].limits)
-
-
-def _as_limits(key: str, limits: LimitsConfig | None) -> list[Limit]:
-    amounts = {name: getattr(limits, name) for name in _PERIODS} if limits else {}
-    return [Limit(key, *_limit(name, amount)) for name, amount in amounts.items() if amount is not None]
-
-
-def _limit(name: str, amount: float) -> tuple[Dimension, float, float]:
-    dimension, period_s = _PERIODS[name]
-    return dimension, amount, period_s
-
-
-class _Account:
-    """What a provider's deployments share: kind, credential, endpoint, headers."""
-
-    def __init__(self, name: str, config: ProviderConfig, transport: Transport) -> None:
-        self._name = name
-        self._config = config
-        self._transport = transport
-        self._kind = find(config.kind)
-        self._profile: Profile = self._kind.profile
-        self._base_url = config.base_url or self._profile.base_url or ""
-        self._secret = _open_secret(config.api_key) if config.api_key else None
-        self._signer = self._make_signer()
-
-    def deployment(self, name: str, config: DeploymentConfig, gate: Gate, health: Health) -> Deployment:
-        """Bind one model."""
-        backend, engine = self._backend(name, config.model)
-        return Deployment(
-            name=name,
-            provider=self._name,
-            kind=self._config.kind,
-            model=config.model,
-            space=vector_space(config)[0],
-            region=self._config.region,
-            backend=backend,
-            gate=gate,
-            health=health,
-            cost=self._pricing(config),
-            engine=engine,
-        )
-
-    def _backend(self, name: str, model: str) -> tuple[Backend, Engine | None]:
-        target = Target(
-            profile=self._profile,
-            provider=self._name,
-            deployment=name,
-            model=model,
-            base_url=self._base_url.rstrip("/"),
-            settings=self._config.settings,
-            secret=self._secret,
-        )
-        if isinstance(self._kind, EngineFactory):
-            engine = self._kind.open(target)
-            return EngineBackend(engine), engine
-        return self._wire(self._kind, target), None
-
-    def _wire(self, wire: Wire, target: Target) -> WireBackend:
-        endpoint = Endpoint(proxy=self._config.proxy, ca_file=self._config.ca_file)
-        return WireBackend(wire.bind(target), self._transport, endpoint, self._signer)
-
-    def credentials(self) -> list[FileCredential]:
-        """What has to be watched."""
-        reference = self._config.api_key
-        in_file = reference is not None and reference.kind == "file"
-        return [FileCredential(reference.path, self._signer)] if reference is not None and in_file else []
-
-    def _make_signer(self) -> HeaderSigner:
-        base = {"content-type": "application/json", "accept": "application/json", **self._profile.headers}
-        for name, value in self._config.headers.items():
-            base[name.lower()] = value if isinstance(value, str) else value.open().reveal()
-        header, prefix = self._profile.auth_header, self._profile.auth_prefix
-        return HeaderSigner(base, secret=self._secret, header=header, prefix=prefix)
-
-    def _pricing(self, config: DeploymentConfig) -> Callable[[Usage, str | None, datetime], Cost]:
-        if config.price:
-            row = config_row(config.price)
-            return lambda usage, _model, at: row.cost(usage, at=at)
-        vendor, model = self._price_name(config)
-        if vendor is None:
-            why = "base_url is not the vendor's own: set priced_as or price"
-            return lambda _usage, _model, _at: Cost(unknown=why)
-        return _BookPrices(vendor, model).cost
-
-    def _price_name(self, config: DeploymentConfig) -> tuple[str | None, str]:
-        priced_as = config.priced_as or self._config.priced_as
-        if priced_as:
-            vendor, _, model = priced_as.partition("/")
-            return self._vendor(vendor), model or config.model
-        host = urlsplit(self._base_url).hostname or ""
-        at_home = not self._config.base_url or any(
-            host.endswith(known) if known.startswith(".") else host == known for known in self._profile.hosts
-        )
-        if self._profile.prices is None and isinstance(self._kind, EngineFactory) and not self._config.base_url:
-            vendor, slash, model = config.model.partition("/")  # an engine's models name their vendor themselves
-            return (vendor, model) if slash else (None, config.model)
-        return (self._profile.prices if at_home else None), config.model
-
-    def _vendor(self, name: str) -> str:
-        try:
-            return find(name).profile.prices or name
-        except ConfigError:
-            return name  # a vendor of the price book that has no kind of its own
-
-
-def _open_secret(reference: SecretRef) -> Secret:
-    try:
-        return reference.open()
-    except ConfigError:
-        if intercepted():  # an application under test needs no credentials
-            return Secret(lambda: "none", source="scripted")
-        raise
-
-
-class _BookPrices:
-    """Prices of one model by the bundled book: of the model served, if the book knows it, else of the one asked for."""
-
-    def __init__(self, vendor: str, model: str) -> None:
-        self._vendor = vendor
-        self._model = model
-        self._rows: dict[str | None, PriceRow | None] = {}
-
-    def cost(self, usage: Usage, served: str | None, at: datetime) -> Cost:
-        """What that usage costs at that time."""
-        try:
-            row = self._rows[served]
-        except KeyError:
-            row = self._rows[served] = self._find(served)
-        if row is None:
-            return Cost(unknown=f"the price book has no row for {self._vendor}/{self._model}")
-        return row.cost(usage, at=at)
-
-    def _find(self, served: str | None) -> PriceRow | None:
-        book = bundled()
-        return (book.find(self._vendor, served) if served else None) or book.find(self._vendor, self._model)
-
-
-def _route(name: str, config: RouteConfig, whole: Config, deployments: Mapping[str, Deployment]) -> Route:
-    def candidate(deployment_name: str) -> Candidate:
-        deployment = deployments[deployment_name]
-        defaults = merge(
-            _options(config.task, config.defaults.model_dump(exclude_none=True)),
-            _options(config.task, _deployment_defaults(whole.deployments[deployment_name])),
-        )
-        return Candidate(deployment_name, deployment.health, deployment, defaults)
-
-    picks = [candidate(pick) for pick in config.pick.names]
-    then = [candidate(other) for other in config.then]
-    chooser: Chooser = Weighted(picks, config.pick.weights, then) if config.pick.weights else Ordered(picks, then)
-    return Route(
-        name=name,
-        task=config.task,
-        chooser=chooser,
-        deadline_s=config.deadline,
-        strict=config.unsupported == "error",
-    )
-
-
-def _deployment_defaults(config: DeploymentConfig) -> dict[str, Any]:
-    defaults = config.defaults.model_dump(exclude_none=True)
-    if config.dimensions is not None:
-        defaults["dimensions"] = config.dimensions
-    return defaults
-
-
-def _options(task: Task, values: Mapping[str, Any]) -> Any:
-    """The task's options from a mapping; keys of other tasks are left out (the loader has checked the route's)."""
-    empty = TASKS[task].no_options
-    return type(empty)(**{key: value for key, value in values.items() if hasattr(empty, key)})

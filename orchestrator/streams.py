@@ -9,9 +9,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 
+from orchestrator.attempt import Exchange, Opened
 from orchestrator.backends import Source
 from orchestrator.errors import CallTimeout, MalformedReply, OrchestratorError, StreamInterrupted
-from orchestrator.pipeline import Exchange, Opened, Pipeline
+from orchestrator.pipeline import Pipeline
 from orchestrator.spec.clock import Clock
 from orchestrator.spec.provider import Decoded, Failure
 from orchestrator.tasks import chat_usage_so_far, expect
@@ -21,8 +22,6 @@ from orchestrator.types.stream import Finish, StreamEvent
 from orchestrator.types.usage import Usage
 
 __all__ = ["OpenStream"]
-
-_STALL_S = 30.0
 
 
 class OpenStream:
@@ -56,14 +55,15 @@ class OpenStream:
         return self._take(await self._read_source()) or await self.read()
 
     async def _read_source(self) -> Decoded:
-        left_s = self._exchange.call.deadline - self._clock.monotonic()
+        call = self._exchange.call
+        left_s, stall_s = call.deadline - self._clock.monotonic(), call.route.timeouts.stall_s
         try:
-            async with asyncio.timeout(min(_STALL_S, left_s)):
+            async with asyncio.timeout(min(stall_s, left_s)):
                 return await self._source.read() or [Failure(MalformedReply("the stream ended without its last event"))]
         except TimeoutError:
-            if left_s <= _STALL_S:
+            if left_s <= stall_s:
                 return [Failure(CallTimeout("the stream outlasted the call's deadline", kind="deadline"))]
-            return [Failure(CallTimeout(f"no event for {_STALL_S:g} s", kind="stall"))]
+            return [Failure(CallTimeout(f"no event for {stall_s:g} s", kind="stall"))]
         except OrchestratorError as error:
             return [Failure(error)]
         except BaseException:
@@ -94,10 +94,10 @@ class OpenStream:
         try:
             call.output = expect(call.expectation, result)
         except MalformedReply as error:
-            exchange.fail(error, usage=usage, served=result.model)
+            exchange.fail(error, usage=usage, served=result.model, verdict="answered")
             self._fail(error)
             return
-        exchange.settle(usage=usage, served=result.model, status=200, request_id=self._source.request_id)
+        exchange.settle("answered", usage=usage, served=result.model, status=200, request_id=self._source.request_id)
         self.reply = self._pipeline.reply(
             call, exchange, result, usage, result.warnings, first_token_ms=self._first_token_ms
         )
@@ -165,6 +165,7 @@ class OpenStream:
             return
         usage = self._usage_so_far()
         exchange.settle(
+            "answered",
             usage=usage,
             served=self._collector.model,
             error=status.capitalize(),

@@ -16,9 +16,11 @@ from tenacity import RetryCallState, stop_after_attempt, wait_exponential
 from orchestrator.errors import (
     AllDeploymentsFailed,
     InvalidRequest,
+    MalformedReply,
     OrchestratorError,
     Overloaded,
     RateLimited,
+    ServerError,
 )
 from orchestrator.spec.routing import Candidate, Progress
 
@@ -26,6 +28,8 @@ __all__ = ["RetryPolicy", "failed", "final_error", "next_step"]
 
 _AMBIGUOUS_TRIES = 2
 """At most so many attempts of one call may end without an answer that might have been billed."""
+
+_POISONED_DEPLOYMENTS = 2
 
 _LATENESS = 0.1
 _LATEST_S = 1.0
@@ -81,9 +85,15 @@ def next_step(progress: Progress, policy: RetryPolicy) -> OrchestratorError | No
         return last
     if stop_after_attempt(policy.attempts)(_state(len(progress.failures))):
         return final_error(progress)
-    if sum(error.maybe_billed for error in progress.failures) >= _AMBIGUOUS_TRIES:
+    if sum(error.maybe_billed for error in progress.failures) >= _AMBIGUOUS_TRIES or _is_poison(progress):
         return final_error(progress)
     return None
+
+
+def _is_poison(progress: Progress) -> bool:
+    """Two deployments choked on it: it is more likely the request than both of them."""
+    choked = {error.deployment for error in progress.failures if isinstance(error, MalformedReply | ServerError)}
+    return len(choked) >= _POISONED_DEPLOYMENTS
 
 
 def final_error(progress: Progress) -> OrchestratorError:

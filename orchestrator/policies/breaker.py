@@ -10,11 +10,26 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from threading import Lock
+from typing import Literal, TypeAlias
 
-__all__ = ["Breaker", "BreakerPolicy"]
+from orchestrator.errors import (
+    CallTimeout,
+    ConnectionFailed,
+    MalformedReply,
+    OrchestratorError,
+    Overloaded,
+    ServerError,
+    StreamInterrupted,
+)
+
+__all__ = ["Breaker", "BreakerPolicy", "Pass", "blames"]
+
+Pass: TypeAlias = Literal["call", "probe"]
+"""What an attempt got from `Breaker.begin`."""
 
 _SLICES = 6
 _JITTER = 0.2
+_EARLY_S = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +60,7 @@ class Breaker:
         "_failed",
         "_lock",
         "_openings",
+        "_probed_at",
         "_probing",
         "_ramp_since",
         "_slice",
@@ -63,6 +79,7 @@ class Breaker:
         self._openings = 0
         self._successes = 0
         self._probing = False
+        self._probed_at = 0.0
         self._ramp_since = 0.0
         self.in_a_row = 0
         self.open_until = 0.0
@@ -91,35 +108,43 @@ class Breaker:
             return True
         return draw() < policy.ramp_from + (1.0 - policy.ramp_from) * progress
 
-    def begin(self, now: float) -> bool:
-        """An attempt begins; False if it may not: another one has become the probe meanwhile."""
-        if self._openings == 0:
-            return True
-        with self._lock:
-            if self._openings and (self._probing or now < self.open_until):
-                return False
-            self._probing = self._openings > 0
-            return True
+    def begin(self, now: float, *, early: bool = False) -> Pass | None:
+        """An attempt begins; None if it may not. What comes back is handed to the method that ends it.
 
-    def neutral(self) -> None:
+        `early` asks although the time has not come, because nobody else is left to ask: granted once a second.
+        """
+        if self._openings == 0:
+            return "call"
+        with self._lock:
+            if self._openings == 0:
+                return "call"
+            soonest = self._probed_at + _EARLY_S if early else self.open_until
+            if self._probing or now < soonest:
+                return None
+            self._probing, self._probed_at = True, now
+            return "probe"
+
+    def neutral(self, granted: Pass) -> None:
         """The attempt says nothing about the deployment: refused by a limit, cancelled, or the request's own fault."""
-        if self._probing:
+        if granted == "probe":
             with self._lock:
                 self._probing = False
 
-    def succeeded(self, now: float) -> None:
+    def succeeded(self, granted: Pass, now: float) -> None:
         """The attempt was answered."""
         with self._lock:
             self._turn(now)
             self._calls[self._slice % _SLICES] += 1
-            self.in_a_row = 0
-            if self._openings:
+            if self._openings == 0:
+                self.in_a_row = 0
+            elif granted == "probe":
                 self._probing = False
                 self._successes += 1
+                self.open_until = now  # the next probe may follow at once
                 if self._successes >= self.policy.probes:
                     self._close(now)
 
-    def failed(self, now: float, draw: Callable[[], float]) -> bool:
+    def failed(self, granted: Pass, now: float, draw: Callable[[], float]) -> bool:
         """The attempt failed by the deployment's fault; True if that opened the breaker."""
         with self._lock:
             self._turn(now)
@@ -127,10 +152,10 @@ class Breaker:
             self._calls[index] += 1
             self._failed[index] += 1
             self.in_a_row += 1
+            if self._openings and granted != "probe":
+                return False  # a straggler from before it opened
             if self._openings == 0 and not self._too_many():
                 return False
-            if self._openings and now < self.open_until:
-                return False  # a straggler from before it opened
             self._open(now, draw)
             return True
 
@@ -148,6 +173,7 @@ class Breaker:
         self._openings += 1
         self._successes = 0
         self._probing = False
+        self._probed_at = now
         self._ramp_since = 0.0
 
     def _close(self, now: float) -> None:
@@ -166,3 +192,15 @@ class Breaker:
                 self._calls[past % _SLICES] = 0
                 self._failed[past % _SLICES] = 0
             self._slice = current
+
+
+def blames(error: OrchestratorError | None) -> bool:
+    """Whether an error speaks against the deployment: it, or the way to it, failed.
+
+    Not: limits, refused requests and credentials, filters, and a call's own deadline.
+    """
+    if isinstance(error, StreamInterrupted):
+        return blames(error.cause)
+    if isinstance(error, CallTimeout):
+        return error.kind != "deadline"
+    return isinstance(error, ConnectionFailed | MalformedReply | Overloaded | ServerError)

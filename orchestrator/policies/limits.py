@@ -1,21 +1,30 @@
 """Requests, tokens and concurrency: reserve before an attempt, settle after it, queue when nobody has room.
 
-Calls that find no room wait in line per deployment, first come, first served; only the head of a line may enter, and a
-newcomer joins behind. A waiting call is woken by a release, or by its own timer when the limiter said how long.
+Calls that find no room wait in line per deployment, by priority, then the earliest deadline first; only the head of a
+line may enter, and nobody passes it. A waiting call is woken by a release, or by its own timer when the limiter said
+how long. A line has a bound: what could not be served in time anyway is refused at once.
 """
 
 from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from bisect import bisect_left, insort
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import count
 from threading import RLock
 
+from orchestrator.errors import RateLimited
 from orchestrator.spec.stores import Limit, LimitStore, Slot
 from orchestrator.types.usage import Usage
 
-__all__ = ["Claim", "Gate", "Limiter", "Need", "Reservation", "Ticket"]
+__all__ = ["LONGEST_LINE", "Claim", "Gate", "Limiter", "Need", "Reservation", "Ticket"]
+
+LONGEST_LINE = 10_000
+"""Calls that may wait for one deployment."""
+
+_ARRIVALS = count()
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +53,7 @@ class Gate:
         self.counts_tokens = False
         self.neighbours: tuple[Gate, ...] = (self,)
         self._store = store
-        self._line: dict[Ticket, None] = {}
+        self._line: list[Ticket] = []
         self._lock = lock
 
     def adopt(self, limits: Iterable[Limit]) -> None:
@@ -57,8 +66,11 @@ class Gate:
         slots = self.slots
         return Claim(slots, tuple([_amount(slot.limit.dimension, need) for slot in slots]))
 
-    def enter(self, claim: Claim, now: float, ticket: Ticket | None = None) -> float:
-        """Reserve and return 0.0, or the seconds to wait (`inf`: until woken; `nan`: it can never fit)."""
+    def enter(self, claim: Claim, now: float, ticket: Ticket | None = None) -> float | Awaitable[float]:
+        """Reserve and return 0.0, or the seconds to wait (`inf`: until woken; `nan`: it can never fit).
+
+        Awaitable where the limits are shared with other processes.
+        """
         if not claim.slots:
             return 0.0
         if self._line and not self._is_next(ticket):
@@ -74,9 +86,7 @@ class Gate:
 
     def _head(self) -> Ticket | None:
         with self._lock:
-            for ticket in self._line:
-                return ticket
-        return None
+            return self._line[0] if self._line else None
 
     def leave(self, claim: Claim, usage: Usage | None, now: float, since: float, *, used: bool) -> None:
         """Settle what was taken at `since`: it becomes what was used. Without usage it stands as the best guess.
@@ -101,14 +111,22 @@ class Gate:
                 gates += head.fall_out()
 
     def join(self, ticket: Ticket) -> None:
-        """Stand in line."""
+        """Stand in line.
+
+        Raises:
+            RateLimited: it is too long already.
+        """
         with self._lock:
-            self._line[ticket] = None
+            if len(self._line) >= LONGEST_LINE:
+                raise RateLimited(f"{LONGEST_LINE} calls wait in line already")
+            insort(self._line, ticket, key=Ticket.place)
 
     def drop(self, ticket: Ticket) -> None:
         """Leave the line. Whoever calls wakes it afterwards."""
         with self._lock:
-            self._line.pop(ticket, None)
+            place = bisect_left(self._line, ticket.place(), key=Ticket.place)
+            if place < len(self._line) and self._line[place] is ticket:
+                del self._line[place]
 
     @property
     def waiting(self) -> int:
@@ -117,14 +135,22 @@ class Gate:
 
 
 class Ticket:
-    """A waiting call's place in the lines of all its candidates. Belongs to one task on one event loop."""
+    """A waiting call's place in the lines of all its candidates. Belongs to one task on one event loop.
 
-    __slots__ = ("_future", "_gates", "_loop")
+    A lower `priority` comes first; among equals the earlier `deadline` (monotonic seconds), then whoever came first.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_future", "_gates", "_loop", "_place")
+
+    def __init__(self, priority: int = 0, deadline: float = math.inf) -> None:
+        self._place = (priority, deadline, next(_ARRIVALS))
         self._loop = asyncio.get_running_loop()
         self._future: asyncio.Future[None] = self._loop.create_future()
         self._gates: list[Gate] = []
+
+    def place(self) -> tuple[int, float, int]:
+        """What lines are sorted by; no two are equal."""
+        return self._place
 
     def join(self, gates: Iterable[Gate]) -> bool:
         """Stand in these lines too; True if one of them is new, so that it is worth looking again."""

@@ -5,19 +5,11 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from itertools import accumulate
-from typing import Protocol
 
+from orchestrator.spec.events import CallContext
 from orchestrator.spec.routing import Candidate, Progress
 
-__all__ = ["Chooser", "Ordered", "Weighted", "eligible", "ready_at"]
-
-
-class Chooser(Protocol):
-    """Puts a route's candidates in order for one call: the first by the route's rule, the other picks, then `then`."""
-
-    def order(self, random: Callable[[], float]) -> Sequence[Candidate]:
-        """Candidates, best first. `random` gives numbers in [0, 1)."""
-        ...
+__all__ = ["Ordered", "Weighted", "eligible", "ready_at"]
 
 
 class Ordered:
@@ -28,7 +20,7 @@ class Ordered:
     def __init__(self, picks: Sequence[Candidate], then: Sequence[Candidate]) -> None:
         self._order = (*picks, *then)
 
-    def order(self, random: Callable[[], float]) -> Sequence[Candidate]:
+    def order(self, draw: Callable[[], float], context: CallContext, now: float) -> Sequence[Candidate]:
         """See `Chooser.order`."""
         return self._order
 
@@ -43,9 +35,9 @@ class Weighted:
         self._bounds = [bound / total for bound in accumulate(weights)][:-1]
         self._orders = [(pick, *(other for other in picks if other is not pick), *then) for pick in picks]
 
-    def order(self, random: Callable[[], float]) -> Sequence[Candidate]:
+    def order(self, draw: Callable[[], float], context: CallContext, now: float) -> Sequence[Candidate]:
         """See `Chooser.order`."""
-        return self._orders[bisect_right(self._bounds, random())]
+        return self._orders[bisect_right(self._bounds, draw())]
 
 
 def eligible(progress: Progress, per_deployment: int) -> Iterator[Candidate]:

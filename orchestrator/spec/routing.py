@@ -1,26 +1,92 @@
-"""How far one call has come, as the route and attempt policies see it."""
+"""What the route and attempt policies know: of a deployment, of a route's usage, and how far one call has come."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from threading import Lock
 from typing import Protocol
 
 from orchestrator.errors import OrchestratorError
+from orchestrator.spec.events import CallContext
+from orchestrator.types.usage import Usage
 
-__all__ = ["Candidate", "Health", "Progress"]
+__all__ = ["Candidate", "Chooser", "Health", "Progress", "TokenMix"]
+
+_SMOOTHING = 0.2
+_FORGET_S = 30.0
 
 
 class Health:
-    """What all calls know of one deployment. Outlives reloads; single writes of plain numbers need no lock.
+    """What all calls know of one deployment. Outlives reloads.
 
-    `not_before`: monotonic seconds before which the vendor asked not to be called again.
+    `not_before`: monotonic seconds before which the vendor asked not to be called again. `in_flight`: attempts under
+    way.
     """
 
-    __slots__ = ("not_before",)
+    __slots__ = ("_average_s", "_lock", "_measured_at", "in_flight", "not_before")
 
     def __init__(self) -> None:
         self.not_before = 0.0
+        self.in_flight = 0
+        self._lock = Lock()
+        self._average_s = 0.0
+        self._measured_at = 0.0
+
+    def begin(self) -> None:
+        """An attempt is on its way."""
+        with self._lock:
+            self.in_flight += 1
+
+    def end(self) -> None:
+        """An attempt has ended."""
+        with self._lock:
+            self.in_flight -= 1
+
+    def measured(self, seconds: float, now: float) -> None:
+        """An attempt was answered after so long (a stream: its first event came)."""
+        known = self._average_s
+        self._average_s = known + _SMOOTHING * (seconds - known) if known else seconds
+        self._measured_at = now
+
+    @property
+    def average_s(self) -> float:
+        """The moving average of answers' latency, 0.0 before the first."""
+        return self._average_s
+
+    def latency_s(self, now: float) -> float:
+        """What to expect: the average, believed less the older it is, so that a slow deployment is tried again."""
+        if self._average_s == 0.0:
+            return 0.0
+        return self._average_s * math.exp(-max(0.0, now - self._measured_at) / _FORGET_S)
+
+
+class TokenMix:
+    """The average call of a route, for comparing prices. Begins as three parts of input to one of output."""
+
+    __slots__ = ("cache_read", "input", "output")
+
+    def __init__(self) -> None:
+        self.input = 750.0
+        self.output = 250.0
+        self.cache_read = 0.0
+
+    def add(self, usage: Usage) -> None:
+        """Take a call's usage into the average."""
+        self.input += _SMOOTHING * ((usage.input_tokens or 0) - self.input)
+        self.output += _SMOOTHING * ((usage.output_tokens or 0) - self.output)
+        self.cache_read += _SMOOTHING * ((usage.cache_read_tokens or 0) - self.cache_read)
+
+    def usage(self) -> Usage:
+        """The average as whole tokens."""
+        cached = round(self.cache_read)
+        return Usage(
+            input_tokens=max(round(self.input), cached),
+            output_tokens=round(self.output),
+            cache_read_tokens=cached or None,
+            source="estimate",
+        )
 
 
 class Candidate(Protocol):
@@ -34,6 +100,14 @@ class Candidate(Protocol):
     @property
     def health(self) -> Health:
         """Shared by all calls."""
+        ...
+
+
+class Chooser(Protocol):
+    """Puts a route's candidates in order for one call: the first by the route's rule, the other picks, then `then`."""
+
+    def order(self, draw: Callable[[], float], context: CallContext, now: float) -> Sequence[Candidate]:
+        """Candidates, best first. `draw` gives numbers in [0, 1), `now` is monotonic seconds."""
         ...
 
 

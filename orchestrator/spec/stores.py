@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -37,8 +37,8 @@ class LimitStore(Protocol):
         """The state for this limit, made if new. An existing state is kept and takes over the new amount."""
         ...
 
-    def reserve(self, slots: Sequence[Slot], amounts: Sequence[float], now: float) -> float:
-        """Take all of it or nothing.
+    def reserve(self, slots: Sequence[Slot], amounts: Sequence[float], now: float) -> float | Awaitable[float]:
+        """Take all of it or nothing. A store that has to ask elsewhere gives an awaitable; cancelling it takes nothing.
 
         Returns 0.0 when taken, else the seconds after which it could be; `inf` if only a release can make room. A
         request larger than what a whole period allows never fits: it is `nan`.

@@ -107,18 +107,18 @@ def test_fork(sim, tmp_path):
 
 def test_nothing_is_left_behind(sim, tmp_path):
     """After close there are no threads, sockets or tasks of the client's any more, and it can be used again."""
-    fds = descriptors()
+    fds, before = descriptors(), set(threading.enumerate())
     llm = Orchestrator(config(sim, tmp_path / "l.jsonl"))
     for _ in range(2):
         llm.chat("answer", "hi")
         with llm.stream("answer", "hi") as stream:
             next(iter(stream))
         llm.close()
-        gc.collect()  # clients that other tests forgot end their threads too
-        for thread in threading.enumerate():
-            if thread.name.startswith("orchestrator"):
-                thread.join(2)
-        assert not [thread for thread in threading.enumerate() if thread.name.startswith("orchestrator")]
+        gc.collect()
+        ours = [thread for thread in set(threading.enumerate()) - before if thread.name.startswith("orchestrator")]
+        for thread in ours:
+            thread.join(2)
+        assert not [thread for thread in ours if thread.is_alive()]
         assert descriptors() <= fds + 1
 
 

@@ -163,12 +163,21 @@ def test_different_causes_are_all_named():
 
 def test_attempts_are_bounded():
     """Four attempts at most, two per deployment, untried deployments first."""
-    world = World({"a": error(500), "b": error(500), "c": error(500)})
-    with pytest.raises(ServerError):
+    world = World({"a": error(503), "b": error(503), "c": error(503)})
+    with pytest.raises(Overloaded):
         world.run(ask)
     names = [name for name, _ in world.sent]
     assert names[:3] == ["a", "b", "c"]
     assert len(names) == 4
+
+
+def test_poison_stops_after_two_deployments():
+    """A request on which two deployments choke is not passed on to a third, and opens nobody's breaker."""
+    world = World({"a": error(500), "b": error(500), "c": completion()})
+    with pytest.raises(ServerError):
+        world.run(ask)
+    assert [name for name, _ in world.sent] == ["a", "b"]
+    assert all(one.breaker.closed for one in world.llm._core.snapshot.deployments.values())
 
 
 def test_ambiguous_failures_are_limited_to_two():

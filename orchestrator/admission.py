@@ -1,0 +1,253 @@
+"""Which deployment gets the next attempt of a call, and when.
+
+Candidates are asked in the route's order, untried ones first. A candidate is passed over while its credential rests,
+its breaker is open, its vendor asked for a pause, its account's retry budget is empty, or it has no room under its
+limits; the first one without any of these gets the attempt. When all that is missing is room or a short pause, the call
+waits for the soonest; when waiting cannot help, it fails at once and says after how long it is worth asking again.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any
+
+from orchestrator.attempt import Call, Exchange
+from orchestrator.errors import InvalidRequest, OrchestratorError, Overloaded, RateLimited
+from orchestrator.policies.attempts import final_error
+from orchestrator.policies.limits import Gate, Reservation, Ticket
+from orchestrator.policies.retry_budget import RetryBudget
+from orchestrator.policies.route import eligible, ready_at
+from orchestrator.snapshot import Candidate
+from orchestrator.spec.clock import Clock
+from orchestrator.tasks import merge
+
+__all__ = ["Admission"]
+
+
+@dataclass(slots=True)
+class _Round:
+    """What one look at all candidates found."""
+
+    room_at: float = math.inf
+    """When one of those without room may have some; `inf`: when somebody else is done."""
+
+    full: list[Gate] = field(default_factory=list)
+    rested_at: float = math.inf
+    """When the first one that its vendor told to pause may be asked."""
+
+    hesitant: list[Candidate] = field(default_factory=list)
+    """Those that return from an outage and get a share of the calls only."""
+
+    broken: list[Candidate] = field(default_factory=list)
+
+    @property
+    def hopeful(self) -> bool:
+        return bool(self.full) or self.rested_at < math.inf
+
+    @property
+    def soonest(self) -> float:
+        return min(self.room_at, self.rested_at)
+
+
+class Admission:
+    """Gives calls their next attempt. Holds no state of a call."""
+
+    def __init__(self, *, clock: Clock, random: Random) -> None:
+        self._clock = clock
+        self._random = random
+        self._failovers = RetryBudget()
+
+    async def admit(self, call: Call) -> Exchange:
+        """The next attempt, with what it reserved. Stands in line when no candidate has room.
+
+        Raises:
+            OrchestratorError: nobody is left to ask, or waiting would outlast the call.
+            TimeoutError: the call's deadline has passed.
+        """
+        ticket: Ticket | None = None
+        waiting_since = 0.0
+        try:
+            while True:
+                now = self._clock.monotonic()
+                if now >= call.deadline:
+                    raise TimeoutError  # before anything is sent that nobody would wait for
+                found = await self._look(call, now, ticket)
+                if isinstance(found, Exchange):
+                    found.begin()
+                    return found
+                if ticket is None:
+                    ticket, waiting_since = Ticket(call.priority, call.deadline), now
+                # In line first, then one more look: a release between the look and the line would be missed.
+                if not ticket.join(found.full):
+                    await ticket.wait(found.soonest - now)
+        finally:
+            if ticket is not None:
+                ticket.leave()
+                waited = self._clock.monotonic() - waiting_since
+                if call.attempts:
+                    call.wait_s += waited
+                else:
+                    call.queue_s += waited
+
+    async def _look(self, call: Call, now: float, ticket: Ticket | None) -> Exchange | _Round:
+        """Ask every candidate once: an exchange with the first that can, else what stood in the way."""
+        seen = _Round()
+        for candidate in eligible(call.progress, call.route.retry.per_deployment):
+            assert isinstance(candidate, Candidate)
+            if self._available(call, candidate, now, seen):
+                exchange = await self._enter(call, candidate, now, ticket, seen)
+                if exchange is not None:
+                    return exchange
+        for candidate in seen.hesitant:
+            exchange = await self._enter(call, candidate, now, ticket, seen)
+            if exchange is not None:
+                return exchange
+        if seen.broken and not seen.hopeful:
+            exchange = await self._probe(call, now, ticket, seen)
+            if exchange is not None:
+                return exchange
+        self._check_patience(call, now, seen)
+        return seen
+
+    def _available(self, call: Call, candidate: Candidate, now: float, seen: _Round) -> bool:
+        deployment = candidate.deployment
+        account = deployment.account
+        if account.quarantine.until > now:
+            reason = account.quarantine.reason(now)
+            if reason is not None:
+                reason.deployment = candidate.name
+                call.progress.barred[candidate.name] = reason
+                return False
+        if call.progress.failures and not self._may_retry(call, candidate, now):
+            return False
+        ready = ready_at(candidate, call.progress)
+        if ready > now:
+            seen.rested_at = min(seen.rested_at, ready)
+            return False
+        breaker = deployment.breaker
+        if breaker is not None:
+            if breaker.ready_at(now) > now:
+                seen.broken.append(candidate)
+                return False
+            if not breaker.favoured(now, self._random.random):
+                seen.hesitant.append(candidate)
+                return False
+        return True
+
+    def _may_retry(self, call: Call, candidate: Candidate, now: float) -> bool:
+        """Whether a budget pays for one more attempt, and there is time for it to finish.
+
+        The first attempt at another account is free: that is what a second account is for, and a breaker keeps calls
+        from being led there by way of a sick one. From the third account on a budget of their own pays.
+        """
+        if candidate.health.average_s > call.deadline - now:
+            return False
+        account = candidate.deployment.account
+        known = call.retried.get(account.name)
+        if known is None:
+            tried = {error.provider for error in call.progress.failures}
+            if account.name in tried:
+                known = account.budget.allows(now)
+            else:
+                known = len(tried) < 2 or self._failovers.allows(now)
+            call.retried[account.name] = known
+        return known
+
+    async def _enter(
+        self,
+        call: Call,
+        candidate: Candidate,
+        now: float,
+        ticket: Ticket | None,
+        seen: _Round,
+        *,
+        early: bool = False,
+    ) -> Exchange | None:
+        deployment = candidate.deployment
+        gate = deployment.gate
+        request = _request_for(call, candidate)
+        if gate.counts_tokens and call.need is None:
+            call.need = call.rules.need(request)
+        claim = gate.claim(call.need)
+        wait = gate.enter(claim, now, ticket)
+        if not isinstance(wait, float):
+            wait = await wait
+        if wait != 0.0:
+            self._no_room(call, candidate, wait, now, seen)
+            return None
+        reservation = Reservation(gate, claim, self._clock.monotonic)
+        breaker = deployment.breaker
+        granted = breaker.begin(now, early=early) if breaker is not None else "call"
+        if granted is None:  # somebody else has become the probe meanwhile
+            reservation.withdraw()
+            seen.broken.append(candidate)
+            return None
+        retry = any(error.provider == deployment.provider for error in call.progress.failures)
+        return Exchange(call, deployment, request, reservation, granted, retry, now, self._clock, self._random)
+
+    def _no_room(self, call: Call, candidate: Candidate, wait: float, now: float, seen: _Round) -> None:
+        if math.isnan(wait):
+            call.progress.barred[candidate.name] = InvalidRequest(
+                "the request alone needs more tokens than a limit allows per period",
+                deployment=candidate.name,
+                provider=candidate.deployment.provider,
+            )
+            return
+        seen.room_at = min(seen.room_at, now + wait)
+        seen.full.append(candidate.deployment.gate)
+
+    async def _probe(self, call: Call, now: float, ticket: Ticket | None, seen: _Round) -> Exchange | None:
+        """Everybody is broken: let this call find out about the one that is due first, instead of failing."""
+        broken, seen.broken = seen.broken, []
+        for candidate in sorted(broken, key=_open_until):
+            exchange = await self._enter(call, candidate, now, ticket, seen, early=True)
+            if exchange is not None or seen.hopeful:
+                return exchange
+        return None
+
+    def _check_patience(self, call: Call, now: float, seen: _Round) -> None:
+        """Waiting that cannot help is refused at once, with the time after which to come back."""
+        if seen.full and seen.room_at == math.inf:
+            return  # in line for a slot: whoever holds it has a deadline of its own
+        if not seen.hopeful:
+            raise self._nobody(call, now, seen)
+        wait = seen.soonest - now
+        if seen.soonest < call.deadline and (seen.full or wait <= call.route.retry.max_wait_s):
+            return
+        if call.progress.failures:
+            error = final_error(call.progress)
+            error.retry_after = wait if error.retry_after is None else error.retry_after
+            raise error
+        raise RateLimited(
+            f"route {call.route.name!r}: every deployment is at its limit or resting", retry_after=round(wait, 3)
+        )
+
+    def _nobody(self, call: Call, now: float, seen: _Round) -> OrchestratorError:
+        if call.progress.failures or not seen.broken:
+            return final_error(call.progress)
+        due = min(map(_open_until, seen.broken))
+        return Overloaded(
+            f"route {call.route.name!r}: every deployment rests after failures",
+            deployment=seen.broken[0].name,
+            retry_after=round(max(due - now, 0.0), 3),
+        )
+
+
+def _open_until(candidate: Candidate) -> float:
+    breaker = candidate.deployment.breaker
+    return breaker.open_until if breaker is not None else 0.0
+
+
+def _request_for(call: Call, candidate: Candidate) -> Any:
+    """The request with the options that hold at this candidate."""
+    request = call.request
+    nothing = call.rules.no_options
+    if candidate.defaults is nothing or candidate.defaults == nothing:
+        return request
+    options = candidate.defaults
+    if request.options is not nothing:
+        options = merge(request.options, options)
+    values = {name: getattr(request, name) for name in request.__slots__}
+    return type(request)(**(values | {"options": options}))

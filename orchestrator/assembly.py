@@ -1,0 +1,261 @@
+"""Makes a configuration ready to run: reads secrets, binds wires and engines, finds prices, builds routes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+from orchestrator.backends import Backend, EngineBackend, WireBackend, intercepted
+from orchestrator.config import Config, vector_space
+from orchestrator.config.schema import DeploymentConfig, LimitsConfig, ProviderConfig, RouteConfig
+from orchestrator.config.secrets import SecretRef
+from orchestrator.errors import ConfigError
+from orchestrator.policies.breaker import Breaker
+from orchestrator.policies.limits import Gate
+from orchestrator.policies.route import Ordered, Weighted
+from orchestrator.pricing import PriceRow, bundled, config_row
+from orchestrator.registry import find
+from orchestrator.snapshot import Candidate, Deployment, FileCredential, Route, Shared, Snapshot
+from orchestrator.spec.auth import HeaderSigner, Secret
+from orchestrator.spec.provider import Engine, EngineFactory, Profile, Target, Wire
+from orchestrator.spec.routing import Chooser, Health, TokenMix
+from orchestrator.spec.stores import Dimension, Limit
+from orchestrator.spec.transport import Endpoint
+from orchestrator.tasks import TASKS, merge
+from orchestrator.types.call import Task
+from orchestrator.types.usage import Cost, Usage
+
+__all__ = ["build"]
+
+_PERIODS: Mapping[str, tuple[Dimension, float]] = {
+    "rpm": ("requests", 60.0),
+    "tpm": ("tokens", 60.0),
+    "input_tpm": ("input_tokens", 60.0),
+    "output_tpm": ("output_tokens", 60.0),
+    "rpd": ("requests", 86_400.0),
+    "tpd": ("tokens", 86_400.0),
+    "concurrency": ("concurrency", 0.0),
+}
+
+
+def build(config: Config, shared: Shared) -> Snapshot:
+    """Make a configuration ready: secrets read, wires bound, prices found.
+
+    Raises:
+        ConfigError: a secret is missing, a package is not installed.
+    """
+    limits = {name: _limits(config, deployment) for name, deployment in config.deployments.items()}
+    accounts = {name: _Provider(name, provider, shared) for name, provider in config.providers.items()}
+    gates = shared.limiter.gates(limits)
+    deployments = {
+        name: accounts[deployment.provider].deployment(
+            name,
+            deployment,
+            gates[name],
+            shared.health.setdefault(name, Health()),
+            shared.breakers.setdefault(name, Breaker()),
+        )
+        for name, deployment in config.deployments.items()
+    }
+    routes = {
+        name: _route(name, route, config, deployments, shared.mixes.setdefault(name, TokenMix()))
+        for name, route in config.routes.items()
+    }
+    shared.limiter.adopt(limits)  # last: a configuration that is refused changes nothing
+    return Snapshot(
+        config=config,
+        config_hash=config.config_hash,
+        routes=routes,
+        deployments=deployments,
+        credentials=tuple([one for account in accounts.values() for one in account.credentials()]),
+    )
+
+
+def _limits(config: Config, deployment: DeploymentConfig) -> list[Limit]:
+    account = f"{deployment.provider}"
+    model = f"{deployment.provider}/{deployment.model}"
+    own = _as_limits(model, deployment.limits)
+    return own + _as_limits(account, config.providers[deployment.provider].limits)
+
+
+def _as_limits(key: str, limits: LimitsConfig | None) -> list[Limit]:
+    amounts = {name: getattr(limits, name) for name in _PERIODS} if limits else {}
+    return [Limit(key, *_limit(name, amount)) for name, amount in amounts.items() if amount is not None]
+
+
+def _limit(name: str, amount: float) -> tuple[Dimension, float, float]:
+    dimension, period_s = _PERIODS[name]
+    return dimension, amount, period_s
+
+
+class _Provider:
+    """What a provider's deployments share: kind, credential, endpoint, headers."""
+
+    def __init__(self, name: str, config: ProviderConfig, shared: Shared) -> None:
+        self._name = name
+        self._config = config
+        self._transport = shared.transport
+        self._account = shared.account(name, f"{config.base_url} {config.api_key!r}")
+        self._kind = find(config.kind)
+        self._profile: Profile = self._kind.profile
+        self._base_url = config.base_url or self._profile.base_url or ""
+        self._secret = _open_secret(config.api_key) if config.api_key else None
+        self._signer = self._make_signer()
+
+    def deployment(
+        self, name: str, config: DeploymentConfig, gate: Gate, health: Health, breaker: Breaker | None
+    ) -> Deployment:
+        """Bind one model."""
+        backend, engine = self._backend(name, config.model)
+        return Deployment(
+            name=name,
+            provider=self._name,
+            kind=self._config.kind,
+            model=config.model,
+            space=vector_space(config)[0],
+            region=self._config.region,
+            backend=backend,
+            gate=gate,
+            health=health,
+            account=self._account,
+            breaker=breaker,
+            cost=self._pricing(config),
+            engine=engine,
+        )
+
+    def _backend(self, name: str, model: str) -> tuple[Backend, Engine | None]:
+        target = Target(
+            profile=self._profile,
+            provider=self._name,
+            deployment=name,
+            model=model,
+            base_url=self._base_url.rstrip("/"),
+            settings=self._config.settings,
+            secret=self._secret,
+        )
+        if isinstance(self._kind, EngineFactory):
+            engine = self._kind.open(target)
+            return EngineBackend(engine), engine
+        return self._wire(self._kind, target), None
+
+    def _wire(self, wire: Wire, target: Target) -> WireBackend:
+        endpoint = Endpoint(proxy=self._config.proxy, ca_file=self._config.ca_file)
+        return WireBackend(wire.bind(target), self._transport, endpoint, self._signer)
+
+    def credentials(self) -> list[FileCredential]:
+        """What has to be watched."""
+        reference = self._config.api_key
+        in_file = reference is not None and reference.kind == "file"
+        return (
+            [FileCredential(reference.path, self._signer, self._account.quarantine)]
+            if reference is not None and in_file
+            else []
+        )
+
+    def _make_signer(self) -> HeaderSigner:
+        base = {"content-type": "application/json", "accept": "application/json", **self._profile.headers}
+        for name, value in self._config.headers.items():
+            base[name.lower()] = value if isinstance(value, str) else value.open().reveal()
+        header, prefix = self._profile.auth_header, self._profile.auth_prefix
+        return HeaderSigner(base, secret=self._secret, header=header, prefix=prefix)
+
+    def _pricing(self, config: DeploymentConfig) -> Callable[[Usage, str | None, datetime], Cost]:
+        if config.price:
+            row = config_row(config.price)
+            return lambda usage, _model, at: row.cost(usage, at=at)
+        vendor, model = self._price_name(config)
+        if vendor is None:
+            why = "base_url is not the vendor's own: set priced_as or price"
+            return lambda _usage, _model, _at: Cost(unknown=why)
+        return _BookPrices(vendor, model).cost
+
+    def _price_name(self, config: DeploymentConfig) -> tuple[str | None, str]:
+        priced_as = config.priced_as or self._config.priced_as
+        if priced_as:
+            vendor, _, model = priced_as.partition("/")
+            return self._vendor(vendor), model or config.model
+        host = urlsplit(self._base_url).hostname or ""
+        at_home = not self._config.base_url or any(
+            host.endswith(known) if known.startswith(".") else host == known for known in self._profile.hosts
+        )
+        if self._profile.prices is None and isinstance(self._kind, EngineFactory) and not self._config.base_url:
+            vendor, slash, model = config.model.partition("/")  # an engine's models name their vendor themselves
+            return (vendor, model) if slash else (None, config.model)
+        return (self._profile.prices if at_home else None), config.model
+
+    def _vendor(self, name: str) -> str:
+        try:
+            return find(name).profile.prices or name
+        except ConfigError:
+            return name  # a vendor of the price book that has no kind of its own
+
+
+def _open_secret(reference: SecretRef) -> Secret:
+    try:
+        return reference.open()
+    except ConfigError:
+        if intercepted():  # an application under test needs no credentials
+            return Secret(lambda: "none", source="scripted")
+        raise
+
+
+class _BookPrices:
+    """Prices of one model by the bundled book: of the model served, if the book knows it, else of the one asked for."""
+
+    def __init__(self, vendor: str, model: str) -> None:
+        self._vendor = vendor
+        self._model = model
+        self._rows: dict[str | None, PriceRow | None] = {}
+
+    def cost(self, usage: Usage, served: str | None, at: datetime) -> Cost:
+        """What that usage costs at that time."""
+        try:
+            row = self._rows[served]
+        except KeyError:
+            row = self._rows[served] = self._find(served)
+        if row is None:
+            return Cost(unknown=f"the price book has no row for {self._vendor}/{self._model}")
+        return row.cost(usage, at=at)
+
+    def _find(self, served: str | None) -> PriceRow | None:
+        book = bundled()
+        return (book.find(self._vendor, served) if served else None) or book.find(self._vendor, self._model)
+
+
+def _route(
+    name: str, config: RouteConfig, whole: Config, deployments: Mapping[str, Deployment], mix: TokenMix
+) -> Route:
+    def candidate(deployment_name: str) -> Candidate:
+        deployment = deployments[deployment_name]
+        defaults = merge(
+            _options(config.task, config.defaults.model_dump(exclude_none=True)),
+            _options(config.task, _deployment_defaults(whole.deployments[deployment_name])),
+        )
+        return Candidate(deployment_name, deployment.health, deployment, defaults)
+
+    picks = [candidate(pick) for pick in config.pick.names]
+    then = [candidate(other) for other in config.then]
+    chooser: Chooser = Weighted(picks, config.pick.weights, then) if config.pick.weights else Ordered(picks, then)
+    return Route(
+        name=name,
+        task=config.task,
+        chooser=chooser,
+        deadline_s=config.deadline,
+        strict=config.unsupported == "error",
+        mix=mix,
+    )
+
+
+def _deployment_defaults(config: DeploymentConfig) -> dict[str, Any]:
+    defaults = config.defaults.model_dump(exclude_none=True)
+    if config.dimensions is not None:
+        defaults["dimensions"] = config.dimensions
+    return defaults
+
+
+def _options(task: Task, values: Mapping[str, Any]) -> Any:
+    """The task's options from a mapping; keys of other tasks are left out (the loader has checked the route's)."""
+    empty = TASKS[task].no_options
+    return type(empty)(**{key: value for key, value in values.items() if hasattr(empty, key)})

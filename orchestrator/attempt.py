@@ -1,0 +1,176 @@
+"""One call, and one attempt of it in flight."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from random import Random
+from typing import Any, Literal
+
+from orchestrator.backends import Source
+from orchestrator.errors import OrchestratorError
+from orchestrator.policies.breaker import Pass, blames
+from orchestrator.policies.limits import Need, Reservation
+from orchestrator.policies.output import Expectation
+from orchestrator.snapshot import Deployment, Route
+from orchestrator.spec.clock import Clock
+from orchestrator.spec.events import CallContext
+from orchestrator.spec.provider import Decoded
+from orchestrator.spec.routing import Progress
+from orchestrator.tasks import TASKS, TaskRules
+from orchestrator.types.call import Attempt
+from orchestrator.types.usage import Usage
+
+__all__ = ["Call", "Exchange", "Opened", "Verdict"]
+
+Verdict = Literal["answered", "failed", "neutral"]
+"""What an attempt says about the deployment."""
+
+
+@dataclass(slots=True, eq=False)
+class Call:
+    """One request of the application and how far it has come. Times are monotonic seconds."""
+
+    route: Route
+    request: Any
+    context: CallContext
+    config_hash: str
+    id: str
+    started: float
+    deadline: float
+    progress: Progress
+    stream: bool = False
+    expectation: Expectation | None = None
+    priority: int = 0
+    attempts: list[Attempt] = field(default_factory=list)
+    queue_s: float = 0.0
+    wait_s: float = 0.0
+    need: Need | None = None
+    output: Any = None
+    deployment: Deployment | None = None
+    blamed: set[str] = field(default_factory=set)
+    """Deployments whose breaker has counted a failure of this call: one request counts once."""
+
+    retried: dict[str, bool] = field(default_factory=dict)
+    """Accounts by whether their budget allows the next attempt; asked once per failure."""
+
+    @property
+    def rules(self) -> TaskRules:
+        """What is particular to the task."""
+        return TASKS[self.route.task]
+
+
+@dataclass(slots=True, eq=False)
+class Exchange:
+    """One attempt in flight. `settle` runs once, whatever becomes of it, and leaves its record with the call."""
+
+    call: Call
+    deployment: Deployment
+    request: Any
+    reservation: Reservation
+    granted: Pass
+    retry: bool
+    started: float
+    clock: Clock
+    random: Random
+    open: bool = True
+
+    def begin(self) -> None:
+        """It is on its way."""
+        self.deployment.health.begin()
+        self.deployment.account.budget.begin(retry=self.retry)
+
+    def settle(
+        self,
+        verdict: Verdict,
+        *,
+        usage: Usage | None = None,
+        served: str | None = None,
+        error: str | None = None,
+        status: int | None = None,
+        request_id: str | None = None,
+        maybe_billed: bool = False,
+    ) -> Attempt | None:
+        """Give back what was reserved, price what was used, record the attempt. Idempotent: later calls give None.
+
+        `usage` None means that nothing was processed, unless `maybe_billed`.
+        """
+        if not self.open:
+            return None
+        self.open = False
+        now = self.clock.monotonic()
+        call, deployment = self.call, self.deployment
+        if usage is None and maybe_billed:
+            need = call.need or call.rules.need(self.request)
+            usage = Usage(input_tokens=need.input_tokens, output_tokens=0, source="estimate")
+        self.reservation.settle(usage, used=usage is not None)
+        self._judge(verdict, now)
+        cost = deployment.cost(usage, served, datetime.fromtimestamp(self.clock.time(), UTC)) if usage else None
+        attempt = Attempt(
+            number=len(call.attempts) + 1,
+            deployment=deployment.name,
+            provider=deployment.provider,
+            model=deployment.model,
+            duration_ms=(now - self.started) * 1e3,
+            error=error,
+            status=status,
+            usage=usage,
+            cost=cost,
+            request_id=request_id,
+            maybe_billed=maybe_billed,
+        )
+        call.attempts.append(attempt)
+        return attempt
+
+    def _judge(self, verdict: Verdict, now: float) -> None:
+        deployment = self.deployment
+        deployment.health.end()
+        breaker = deployment.breaker
+        failed = {"answered": False, "failed": True, "neutral": None}[verdict]
+        deployment.account.budget.end(retry=self.retry, failed=failed)
+        if breaker is None:
+            return
+        if verdict == "answered":
+            breaker.succeeded(self.granted, now)
+        elif verdict == "failed" and (deployment.name not in self.call.blamed or self.granted == "probe"):
+            self.call.blamed.add(deployment.name)
+            breaker.failed(self.granted, now, self.random.random)
+        else:
+            breaker.neutral(self.granted)
+
+    def withdraw(self) -> None:
+        """Nothing was sent: there was no attempt."""
+        if self.open:
+            self.open = False
+            self.reservation.withdraw()
+            self._judge("neutral", self.clock.monotonic())
+
+    def fail(
+        self,
+        error: OrchestratorError,
+        *,
+        usage: Usage | None = None,
+        served: str | None = None,
+        verdict: Verdict | None = None,
+    ) -> None:
+        """Settle a failed attempt, and put the names of who failed on the error."""
+        error.provider = error.provider or self.deployment.provider
+        error.deployment = error.deployment or self.deployment.name
+        self.settle(
+            verdict or ("failed" if blames(error) else "neutral"),
+            usage=usage,
+            served=served,
+            error=type(error).__name__,
+            status=error.status,
+            request_id=error.request_id,
+            maybe_billed=error.maybe_billed,
+        )
+
+
+@dataclass(slots=True)
+class Opened:
+    """A stream at its commit point: the events that are ready, the first payload event among them."""
+
+    exchange: Exchange
+    source: Source
+    events: Decoded
