@@ -218,7 +218,9 @@ def _check_parts(message: Message, i: int) -> None:
     if allowed is None:
         known = ", ".join(_ALLOWED_PARTS)
         raise InvalidRequest(f"messages[{i}].role: found {_shown(message.role)}; known roles: {known}")
-    if not isinstance(message.parts, Sequence) or all(isinstance(one, Text) and not one.text for one in message.parts):
+    if not isinstance(message.parts, Sequence) or all(
+        isinstance(one, Text) and one.text == "" for one in message.parts
+    ):
         raise InvalidRequest(f"messages[{i}]: the {message.role} message is empty")
     for j, part in enumerate(message.parts):
         where = f"messages[{i}].parts[{j}]"

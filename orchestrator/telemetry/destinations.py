@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
@@ -12,6 +13,8 @@ from typing import Protocol
 __all__ = ["CALL_LOGGER", "Destination", "FileDestination", "LoggerDestination", "StreamDestination"]
 
 CALL_LOGGER = "orchestrator.calls"
+
+_WRITING_S = 0.05
 
 
 class Destination(Protocol):
@@ -69,14 +72,21 @@ class FileDestination:
 
     def _ends_torn(self) -> bool:
         """A full disk or a killed process left half a line, which must not swallow the next one."""
+        size = self._torn_at()
+        if size is None:
+            return False
+        time.sleep(_WRITING_S)  # it may be another process's line that is being written just now
+        return self._torn_at() == size
+
+    def _torn_at(self) -> int | None:
         try:
             if not self._path.is_file() or not self._path.stat().st_size:
-                return False
+                return None
             with self._path.open("rb") as file:
-                file.seek(-1, os.SEEK_END)
-                return file.read(1) != b"\n"
+                end = file.seek(-1, os.SEEK_END)
+                return end if file.read(1) != b"\n" else None
         except OSError:  # may be written but not read
-            return False
+            return None
 
     def close(self) -> None:
         """See `Destination.close`."""
