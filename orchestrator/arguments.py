@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any, TypedDict
+from typing import Any, Literal, TypedDict
 
 from orchestrator.ambient import checked_deadline, current, merged, traced
 from orchestrator.errors import InvalidRequest
@@ -21,13 +21,20 @@ from orchestrator.spec.events import CallContext
 from orchestrator.types.chat import ChatOptions, ChatRequest, ReasoningEffort, Tool, ToolChoice
 from orchestrator.types.retrieval import EmbedOptions, EmbedRequest, InputType, RerankOptions, RerankRequest
 
-__all__ = ["CallArguments", "ChatArguments", "EmbedArguments", "RerankArguments"]
+__all__ = ["CallArguments", "ChatArguments", "EmbedArguments", "Priority", "RerankArguments"]
+
+
+Priority = Literal["high", "normal", "low"]
 
 
 class CallArguments(TypedDict, total=False):
-    """Of every call: `deadline` in seconds; `tenant`, `user` and `tags` for the log only."""
+    """Of every call: `deadline` in seconds; `tenant`, `user` and `tags` for the log only.
+
+    `priority` matters while calls wait for limits: higher ones first, among equals the earlier deadline.
+    """
 
     deadline: float
+    priority: Priority
     tenant: str
     user: str
     tags: Mapping[str, str]
@@ -63,15 +70,20 @@ class RerankArguments(CallArguments, total=False):
     provider_options: Mapping[str, Mapping[str, Any]]
 
 
+_PRIORITIES: Mapping[str, int] = {"high": -1, "normal": 0, "low": 1}
+
 _NO_CHAT_OPTIONS = ChatOptions()
 _NO_EMBED_OPTIONS = EmbedOptions()
 _NO_RERANK_OPTIONS = RerankOptions()
 
 
-def call_context(given: dict[str, Any]) -> tuple[CallContext, float | None]:
-    """Who calls, and the seconds this call may take if it or its surroundings say so. Takes its keys out of `given`."""
+def call_context(given: dict[str, Any]) -> tuple[CallContext, float | None, int]:
+    """Who calls, the seconds this call may take if it or its surroundings say so, and its place in lines (lower first).
+
+    Takes its keys out of `given`.
+    """
     ambient = current()
-    context, time_s = ambient.call, None
+    context, time_s, priority = ambient.call, None, 0
     if given:
         context = merged(
             context, tenant=given.pop("tenant", None), user=given.pop("user", None), tags=given.pop("tags", None)
@@ -79,10 +91,17 @@ def call_context(given: dict[str, Any]) -> tuple[CallContext, float | None]:
         deadline = given.pop("deadline", None)
         if deadline is not None:
             time_s = checked_deadline(deadline)
+        priority = _priority(given.pop("priority", "normal"))
     if ambient.until is not None:
         left_s = max(ambient.until - time.monotonic(), 0.0)
         time_s = left_s if time_s is None else min(left_s, time_s)
-    return traced(context), time_s
+    return traced(context), time_s, priority
+
+
+def _priority(given: Any) -> int:
+    if given not in _PRIORITIES:
+        raise InvalidRequest(f"priority: expected one of {', '.join(_PRIORITIES)}")
+    return _PRIORITIES[given]
 
 
 def chat_request(messages: MessageInput, output: Any, given: dict[str, Any]) -> tuple[ChatRequest, Expectation | None]:

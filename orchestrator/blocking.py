@@ -179,9 +179,13 @@ class Orchestrator:
         """Put another configuration in force; see `AsyncOrchestrator.reload`."""
         self.aio.reload(config)
 
-    def close(self) -> None:
-        """Close connections, write the log out, end the background thread. The client may be used again afterwards."""
-        self._runner.run(self.aio.close())
+    def close(self, *, grace: float = 0.0) -> None:
+        """Close connections, write the log out, end the background thread. The client may be used again afterwards.
+
+        Args:
+            grace: seconds to wait for calls and streams under way, of every thread; meanwhile new ones are refused.
+        """
+        self._runner.run(self.aio.close(grace=grace))
         self._runner.stop()
 
     def __enter__(self) -> Self:

@@ -151,7 +151,7 @@ class AsyncOrchestrator:
     ) -> Call:
         core = self._core
         snapshot = core.current()
-        context, time_s = self._context(route, "chat", given)
+        context, time_s, priority = self._context(route, "chat", given)
         try:
             picked = snapshot.route(route, "chat")
             request, expected = chat_request(messages, output, given)
@@ -159,7 +159,14 @@ class AsyncOrchestrator:
             core.refuse(route, "chat", context, error)
             raise
         return core.pipeline.begin(
-            picked, request, context, snapshot.config_hash, time_s=time_s, stream=stream, expectation=expected
+            picked,
+            request,
+            context,
+            snapshot.config_hash,
+            time_s=time_s,
+            priority=priority,
+            stream=stream,
+            expectation=expected,
         )
 
     async def embed(self, route: str, texts: str | Sequence[str], **options: Unpack[EmbedArguments]) -> EmbedReply:
@@ -194,16 +201,16 @@ class AsyncOrchestrator:
     def _retrieval_call(self, route: str, task: Task, given: dict[str, Any], read: Any) -> Call:
         core = self._core
         snapshot = core.current()
-        context, time_s = self._context(route, task, given)
+        context, time_s, priority = self._context(route, task, given)
         try:
             picked = snapshot.route(route, task)
             request = read(given)
         except OrchestratorError as error:
             core.refuse(route, task, context, error)
             raise
-        return core.pipeline.begin(picked, request, context, snapshot.config_hash, time_s=time_s)
+        return core.pipeline.begin(picked, request, context, snapshot.config_hash, time_s=time_s, priority=priority)
 
-    def _context(self, route: str, task: Task, given: dict[str, Any]) -> tuple[CallContext, float | None]:
+    def _context(self, route: str, task: Task, given: dict[str, Any]) -> tuple[CallContext, float | None, int]:
         try:
             return call_context(given)
         except OrchestratorError as error:
@@ -218,9 +225,14 @@ class AsyncOrchestrator:
         """
         self._core.reload(config)
 
-    async def close(self) -> None:
-        """Close the running event loop's connections and write the log out. The client may be used again afterwards."""
-        await self._core.close()
+    async def close(self, *, grace: float = 0.0) -> None:
+        """Close the running event loop's connections and write the log out. The client may be used again afterwards.
+
+        Args:
+            grace: seconds to wait for calls and streams under way, of every thread and loop; meanwhile new ones are
+                refused. What a handler of SIGTERM wants.
+        """
+        await self._core.close(grace)
 
     async def __aenter__(self) -> Self:
         return self

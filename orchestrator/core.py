@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import weakref
 from collections.abc import Callable, Mapping, Sequence
@@ -34,6 +35,7 @@ from orchestrator.types.usage import Cost
 __all__ = ["Core"]
 
 _LOOK_EVERY_S = 1.0
+_DRAIN_LOOK_S = 0.02
 
 
 class Core:
@@ -58,6 +60,7 @@ class Core:
         self.log = self._open_log(config)
         self.pipeline = Pipeline(clock=self.clock, random=random or _new_random(), emit=self.emit)
         self._swap = Lock()
+        self.draining = False
         self._watcher = self._watch(config, reread) if reread else None
         self._look_at = self.clock.monotonic() + _LOOK_EVERY_S
         self._warm_up()
@@ -103,6 +106,8 @@ class Core:
         """The snapshot in force. At most once a second it has the files looked at, in a thread of its own: reading a
         large configuration would hold up the event loop. What changed is for the calls after.
         """
+        if self.draining:
+            raise OrchestratorError("the client is closing and takes no more calls", retryable=True)
         if self._files and self.clock.monotonic() >= self._look_at:
             self._look_at = self.clock.monotonic() + _LOOK_EVERY_S
             Thread(target=self.look, name="orchestrator-look", daemon=True).start()
@@ -173,8 +178,20 @@ class Core:
             )
         )
 
-    async def close(self) -> None:
-        """Close this loop's connections and write the log out."""
+    async def drain(self, grace_s: float) -> None:
+        """Take no more calls, and wait for those under way, for so long at most."""
+        self.draining = True
+        until = self.clock.monotonic() + grace_s
+        while self.pipeline.in_flight and self.clock.monotonic() < until:
+            await asyncio.sleep(min(_DRAIN_LOOK_S, grace_s))
+
+    async def close(self, grace_s: float = 0.0) -> None:
+        """Let calls finish, close this loop's connections and write the log out."""
+        try:
+            if grace_s:
+                await self.drain(grace_s)
+        finally:
+            self.draining = False
         await self._shared.transport.close()
         self.log.close()
 

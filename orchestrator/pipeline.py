@@ -22,6 +22,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from random import Random
+from threading import Lock
 from typing import Any, TypeVar
 
 from orchestrator.admission import Admission
@@ -64,6 +65,9 @@ class Pipeline:
         self._random = random
         self._emit = emit
         self._admission = Admission(clock=clock, random=random)
+        self._lock = Lock()
+        self.in_flight = 0
+        """Calls and streams that have begun and not left their event yet."""
 
     def begin(self, route: Route, request: Any, context: CallContext, config_hash: str, **details: Any) -> Call:
         """A call that has not been tried yet. `time_s` overrides the route's deadline."""
@@ -85,6 +89,7 @@ class Pipeline:
 
     async def run(self, call: Call) -> Any:
         """Answer a call; returns the task's reply."""
+        self._count(1)
         try:
             async with asyncio.timeout(call.deadline - self._clock.monotonic()):
                 exchange, answer = await self._attempts(call, self._send)
@@ -99,6 +104,7 @@ class Pipeline:
 
     async def open(self, call: Call) -> Opened:
         """Open a stream; returns at its commit point. From then on the caller settles the exchange and observes."""
+        self._count(1)
         try:
             async with asyncio.timeout(call.deadline - self._clock.monotonic()):
                 exchange, (source, events) = await self._attempts(call, self._open)
@@ -261,6 +267,10 @@ class Pipeline:
             maybe_billed=any(attempt.maybe_billed for attempt in call.attempts),
         )
 
+    def _count(self, change: int) -> None:
+        with self._lock:
+            self.in_flight += change
+
     def _failed(self, call: Call, error: OrchestratorError) -> OrchestratorError:
         error.attempts = tuple(call.attempts)
         self.observe(call, error=error)
@@ -279,6 +289,7 @@ class Pipeline:
         status: str = "ok",
     ) -> None:
         """Leave the call's one event."""
+        self._count(-1)
         items, dimensions, finish = call.rules.shape(request, result) if result is not None else (None, None, None)
         attempts = tuple(call.attempts)
         self._emit(
