@@ -13,7 +13,7 @@ from typing import Any
 from orchestrator.errors import InvalidRequest
 from orchestrator.spec.events import CallContext
 
-__all__ = ["Ambient", "context", "current"]
+__all__ = ["Ambient", "checked_deadline", "context", "current", "merged", "traced"]
 
 
 @dataclass(frozen=True, slots=True)

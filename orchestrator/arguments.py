@@ -21,7 +21,17 @@ from orchestrator.spec.events import CallContext
 from orchestrator.types.chat import ChatOptions, ChatRequest, ReasoningEffort, Tool, ToolChoice
 from orchestrator.types.retrieval import EmbedOptions, EmbedRequest, InputType, RerankOptions, RerankRequest
 
-__all__ = ["CallArguments", "ChatArguments", "EmbedArguments", "Priority", "RerankArguments"]
+__all__ = [
+    "CallArguments",
+    "ChatArguments",
+    "EmbedArguments",
+    "Priority",
+    "RerankArguments",
+    "call_context",
+    "chat_request",
+    "embed_request",
+    "rerank_request",
+]
 
 
 Priority = Literal["high", "normal", "low"]

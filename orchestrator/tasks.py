@@ -37,7 +37,7 @@ from orchestrator.types.retrieval import (
 )
 from orchestrator.types.usage import Usage
 
-__all__ = ["TASKS", "TaskRules", "chat_usage_so_far", "merge"]
+__all__ = ["TASKS", "TaskRules", "chat_usage_so_far", "expect", "merge"]
 
 _MEDIA_TOKENS = 1_000
 """A picture or a page: vendors count some 250 to 1,600 tokens each."""

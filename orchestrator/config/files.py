@@ -11,7 +11,7 @@ from typing import Any
 from orchestrator.config.tree import KeyPath, Place, Problem, Tree, is_reference, raise_all
 from orchestrator.config.yaml import MAX_BYTES, MAX_DEPTH, parse_yaml
 
-__all__ = ["FileReader", "content_hash", "from_python", "read_bytes"]
+__all__ = ["FileReader", "content_hash", "from_python", "merged", "read_bytes"]
 
 
 class FileReader:

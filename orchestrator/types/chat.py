@@ -23,6 +23,7 @@ __all__ = [
     "JsonSchema",
     "Media",
     "Message",
+    "Metadata",
     "OutputSchema",
     "Part",
     "Reasoning",
