@@ -7,14 +7,15 @@ from orchestrator.config.crosschecks import vector_space
 from orchestrator.config.editor import json_schema
 from orchestrator.config.fingerprint import canonical
 from orchestrator.config.loading import load_file, load_mapping
+from orchestrator.config.picking import PickConfig, WhenConfig
 from orchestrator.config.reloading import Watcher
+from orchestrator.config.resilience import BreakerConfig, RetryConfig, StoreConfig, TimeoutsConfig
 from orchestrator.config.schema import (
     Config,
     DefaultsConfig,
     DeploymentConfig,
     LimitsConfig,
     LogConfig,
-    PickConfig,
     ProviderConfig,
     RouteConfig,
     Unsupported,
@@ -22,6 +23,7 @@ from orchestrator.config.schema import (
 from orchestrator.config.secrets import SecretRef
 
 __all__ = [
+    "BreakerConfig",
     "Config",
     "DefaultsConfig",
     "DeploymentConfig",
@@ -29,10 +31,14 @@ __all__ = [
     "LogConfig",
     "PickConfig",
     "ProviderConfig",
+    "RetryConfig",
     "RouteConfig",
     "SecretRef",
+    "StoreConfig",
+    "TimeoutsConfig",
     "Unsupported",
     "Watcher",
+    "WhenConfig",
     "canonical",
     "json_schema",
     "load_file",

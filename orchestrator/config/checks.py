@@ -8,7 +8,7 @@ import re
 import socket
 from decimal import Decimal
 from typing import Any
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, parse_qs, urlsplit
 
 from orchestrator.config.tree import FromEnv, shown
 from orchestrator.config.yaml import plain
@@ -23,6 +23,7 @@ __all__ = [
     "http_url",
     "name",
     "number",
+    "redis_url",
     "text",
 ]
 
@@ -172,6 +173,26 @@ def http_url(value: Any, *, credentials: bool = False) -> str:
     if _is_metadata(host):
         raise ValueError(f"{host} is a cloud metadata address, which no model is served from")
     return found.rstrip("/")
+
+
+def redis_url(value: Any, *, credentials: bool = False) -> str:
+    """A URL of a Redis server: redis://, rediss:// or unix://. Never repeated; `credentials` allows a password."""
+    if not isinstance(value, str):
+        raise ValueError(f"expected a URL such as redis://127.0.0.1:6379, found {shown(value)}")
+    if not _URL.fullmatch(value):
+        raise ValueError("a URL must be visible ASCII without spaces or backslashes")
+    parts, host = _split(value)
+    if parts.scheme not in {"redis", "rediss", "unix"}:
+        raise ValueError("expected a URL that begins with redis://, rediss:// or unix://")
+    if not credentials and ("@" in parts.netloc or _has_password(parts.query)):
+        raise ValueError("a literal secret is refused; give the whole URL as {env: NAME}")
+    if not (parts.path.strip("/") if parts.scheme == "unix" else host):
+        raise ValueError("the URL names no server")
+    return str(value)
+
+
+def _has_password(query: str) -> bool:
+    return any("password" in key.lower() for key in parse_qs(query))
 
 
 def _split(url: str) -> tuple[SplitResult, str]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from orchestrator.config.crosschecks import PRICE_KEYS
+from orchestrator.config.resilience import RedisConfig
 from orchestrator.config.schema import Config
 
 __all__ = ["json_schema"]
@@ -40,6 +41,15 @@ def json_schema() -> dict[str, Any]:
         "type": "string",
         "description": "One base file under this one, relative to it: mappings merge, scalars and lists replace.",
     }
+    models["RouteTimeoutsConfig"] = _without(models["TimeoutsConfig"], "connect")
+    models["RouteConfig"]["properties"]["timeouts"]["$ref"] = "#/$defs/RouteTimeoutsConfig"
+    for key in ("timeouts", "retry"):
+        # A route's default is what the top says.
+        del models["RouteConfig"]["properties"][key]["default"]
+    schema["properties"]["breaker"]["anyOf"] += [{"const": "off"}, {"const": False}]
+    schema["properties"]["store"] = _store(schema["properties"]["store"]["description"])
+    models["RedisConfig"] = RedisConfig.model_json_schema()
+    del models["StoreConfig"]
     for model in (schema, *models.values()):
         model["properties"] = {key: _field(key, field) for key, field in model["properties"].items()}
     models["Reference"] = _REFERENCE
@@ -54,6 +64,20 @@ def json_schema() -> dict[str, Any]:
 def _prices() -> dict[str, Any]:
     amount = {"anyOf": [{"type": "number", "minimum": 0}, {"$ref": "#/$defs/Reference"}]}
     return {"type": "object", "properties": dict.fromkeys(PRICE_KEYS, amount), "additionalProperties": False}
+
+
+def _without(model: Mapping[str, Any], key: str) -> dict[str, Any]:
+    return {**model, "properties": {name: field for name, field in model["properties"].items() if name != key}}
+
+
+def _store(description: str) -> dict[str, Any]:
+    redis = {
+        "type": "object",
+        "properties": {"redis": {"$ref": "#/$defs/RedisConfig"}},
+        "required": ["redis"],
+        "additionalProperties": False,
+    }
+    return {"description": description, "default": "memory", "anyOf": [{"const": "memory"}, redis]}
 
 
 def _or_one_line(model: str) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from orchestrator.config.resilience import StoreConfig
 from orchestrator.config.schema import Config
 from orchestrator.config.secrets import SecretRef
 
@@ -19,7 +20,10 @@ _ORIGIN = frozenset({"source", "files", "content_hash", "config_hash", "warnings
 
 
 def canonical(config: Config) -> dict[str, Any]:
-    """The effective configuration as JSON values: secrets as their references, exact numbers as text."""
+    """The effective configuration as JSON values: secrets as their references, exact numbers as text.
+
+    The URL of a store is in it only as a reference: an address of servers may hold a password.
+    """
     return {key: _plain(value) for key, value in config if key not in _ORIGIN}
 
 
@@ -35,6 +39,8 @@ def _plain(value: Any) -> Any:
         if "proxy" in pairs:
             # A proxy's password belongs in no hash: the hash is logged, and short passwords can be tried out.
             pairs["proxy"] = pairs["proxy"].rpartition("@")[2]
+        if isinstance(value, StoreConfig) and isinstance(value.url, str):
+            del pairs["url"]
         return pairs
     if isinstance(value, SecretRef):
         return {value.kind: value.name}

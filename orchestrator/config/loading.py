@@ -13,10 +13,11 @@ from orchestrator.config import checks
 from orchestrator.config.crosschecks import check_deployment, check_price_keys, check_route
 from orchestrator.config.files import FileReader, content_hash, from_python, merged
 from orchestrator.config.fingerprint import config_hash
-from orchestrator.config.picks import Choice, read_pick, read_then
 from orchestrator.config.providers import Definition, Find, Kinds, one_line_provider, read_provider
 from orchestrator.config.references import MISSING, References
-from orchestrator.config.schema import Config, DeploymentConfig, ProviderConfig, RouteConfig, Settings
+from orchestrator.config.routes import Route, read_route
+from orchestrator.config.schema import Config, DeploymentConfig, ProviderConfig, Settings
+from orchestrator.config.shared_state import read_store
 from orchestrator.config.tree import KeyPath, Problem, Problems, Tree, dotted, nearest, shown
 from orchestrator.config.validating import validated
 from orchestrator.errors import ConfigError
@@ -84,14 +85,6 @@ def load_mapping(
 
 
 @dataclass(slots=True)
-class _Route:
-    """A route as far as it could be read: its model, and where it names each deployment."""
-
-    config: RouteConfig | None = None
-    names: dict[str, KeyPath] = field(default_factory=dict)
-
-
-@dataclass(slots=True)
 class _Section:
     """Definitions of one section, and the names that routes reach."""
 
@@ -119,7 +112,10 @@ class _Loader:
             self._problems.add((), f"expected a mapping with version and routes, found {shown(self._tree.value)}")
             self._problems.raise_any()
         settings = self._settings()
-        routes = {name: self._route(name, raw, settings) for name, raw in self._entries("routes").items()}
+        routes = {
+            name: read_route(name, raw, settings, self._references, self._problems)
+            for name, raw in self._entries("routes").items()
+        }
         if not routes:
             self._problems.add(("routes",), "no route is defined, so nothing can be called")
         self._deployment_section = self._section("deployments")
@@ -138,8 +134,11 @@ class _Loader:
         return (Path(file).parent if file else self._directory).absolute()
 
     def _settings(self) -> Settings:
-        raw = {key: value for key, value in self._tree.value.items() if key not in _SECTIONS}
+        raw = {key: value for key, value in self._tree.value.items() if key not in (*_SECTIONS, "store")}
         data = self._resolved(raw, (), reached=True)
+        if "store" in self._tree.value:
+            store = read_store(self._tree.value["store"], ("store",), self._references, self._problems)
+            data |= {"store": store} if store else {}
         return validated(Settings, data, (), self._problems, known=_TOP_KEYS) or Settings(version=1)
 
     def _resolved(self, raw: dict[str, Any], path: KeyPath, *, reached: bool) -> dict[str, Any]:
@@ -165,24 +164,6 @@ class _Loader:
 
     def _section(self, section: str) -> _Section:
         return _Section({name: Definition(raw, (section, name)) for name, raw in self._entries(section).items()})
-
-    def _route(self, name: str, raw: Any, settings: Settings) -> _Route:
-        path: KeyPath = ("routes", name)
-        value = self._references.resolve(raw, path, reached=True)
-        if value is MISSING:
-            return _Route()
-        one_line = isinstance(value, str)
-        data = {"task": "chat", "pick": value} if one_line else value
-        if not isinstance(data, dict):
-            self._problems.add(path, f"expected a mapping or vendor/model, found {shown(value)}")
-            return _Route()
-        pick_path = path if one_line else (*path, "pick")
-        pick = read_pick(data["pick"], pick_path, self._problems) if "pick" in data else Choice()
-        then = read_then(data.get("then", []), (*path, "then"), pick, self._problems)
-        chosen = {"pick": pick.data(), "then": tuple(then.paths)} if "pick" in data else {}
-        inherited = settings.model_dump(include={"deadline", "unsupported"}, exclude_none=True)
-        config = validated(RouteConfig, inherited | data | chosen, path, self._problems)
-        return _Route(config, then.paths | pick.paths)
 
     def _reach(self, name: str, path: KeyPath) -> None:
         """Note that a route uses the deployment; make it, and its provider, if the name is a one-line form."""
@@ -247,7 +228,7 @@ class _Loader:
 
     def _cross_check(
         self,
-        routes: dict[str, _Route],
+        routes: dict[str, Route],
         deployments: dict[str, DeploymentConfig],
         providers: dict[str, ProviderConfig],
     ) -> None:
@@ -273,7 +254,7 @@ class _Loader:
     def _config(
         self,
         settings: Settings,
-        routes: dict[str, _Route],
+        routes: dict[str, Route],
         deployments: dict[str, DeploymentConfig],
         providers: dict[str, ProviderConfig],
     ) -> Config:

@@ -6,28 +6,34 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from orchestrator.config import checks
+from orchestrator.config.picking import Rule
 from orchestrator.config.tree import KeyPath, Problems, nearest, shown
 
 __all__ = ["Choice", "read_pick", "read_then"]
 
-_RULES_NOT_YET = frozenset({"fastest", "least_busy", "cheapest"})
+_MEASURED = ("cheapest", "fastest", "least_busy")
+_RULES = ("weighted", *_MEASURED)
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """Names in order with the path at which each is written, and their weights if they have any."""
+    """Names in order with the path at which each is written, the rule, and their weights if they have any."""
 
     paths: dict[str, KeyPath] = field(default_factory=dict)
     weights: tuple[float, ...] = ()
+    rule: Rule = "ordered"
 
     def data(self) -> dict[str, Any]:
         """What `PickConfig` is made of."""
-        rule = "weighted" if self.weights else "ordered"
-        return {"rule": rule, "names": tuple(self.paths), "weights": self.weights}
+        return {"rule": self.rule, "names": tuple(self.paths), "weights": self.weights}
+
+    def without(self, other: Choice) -> Choice:
+        """The names that the other one does not have, in their order."""
+        return Choice({name: path for name, path in self.paths.items() if name not in other.paths})
 
 
 def read_pick(value: Any, path: KeyPath, problems: Problems) -> Choice:
-    """A name, a list of names, or `{weighted: {name: weight}}`. Names without mistakes are in the result."""
+    """A name, a list of names, or or one rule with its deployments. Names without mistakes are in the result."""
     if not isinstance(value, dict):
         return _names(value, path, problems)
     if len(value) != 1:
@@ -36,10 +42,9 @@ def read_pick(value: Any, path: KeyPath, problems: Problems) -> Choice:
     ((rule, body),) = value.items()
     if rule == "weighted":
         return _weighted(body, (*path, rule), problems)
-    if rule in _RULES_NOT_YET:
-        problems.add((*path, rule), f"{rule!r} is not supported yet")
-    else:
-        problems.add((*path, rule), f"unknown rule {shown(rule)}{nearest(rule, ['weighted'], what='known here')}")
+    if rule in _MEASURED:
+        return _measured(rule, body, (*path, rule), problems)
+    problems.add((*path, rule), f"unknown rule {shown(rule)}{nearest(rule, _RULES, what='known here')}")
     return Choice()
 
 
@@ -74,6 +79,16 @@ def _names(value: Any, path: KeyPath, problems: Problems) -> Choice:
     return Choice(paths)
 
 
+def _measured(rule: Rule, value: Any, path: KeyPath, problems: Problems) -> Choice:
+    if isinstance(value, dict):
+        problems.add(path, "expected a list of deployments, found a mapping")
+        return Choice()
+    found = _names(value, path, problems)
+    if value and len(found.paths) == 1 and len(value if isinstance(value, list) else [value]) == 1:
+        problems.add(path, f"{rule!r} has no effect on one deployment; write pick: {next(iter(found.paths))}")
+    return Choice(found.paths, rule=rule)
+
+
 def _weighted(value: Any, path: KeyPath, problems: Problems) -> Choice:
     if not isinstance(value, dict) or not value:
         found = "none" if value in ({}, None) else shown(value)
@@ -84,7 +99,7 @@ def _weighted(value: Any, path: KeyPath, problems: Problems) -> Choice:
         problems.add(path, f"a weight has no effect on one deployment; write pick: {next(iter(weights))}")
     # Heaviest first, then by name: the order of keys in a mapping means nothing.
     names = sorted(weights, key=lambda name: (-weights[name], name))
-    return Choice({name: (*path, name) for name in names}, tuple(weights[name] for name in names))
+    return Choice({name: (*path, name) for name in names}, tuple(weights[name] for name in names), "weighted")
 
 
 def _weight(value: Any, path: KeyPath, problems: Problems) -> float:

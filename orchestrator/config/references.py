@@ -17,7 +17,7 @@ __all__ = ["MISSING", "References"]
 MISSING: Any = object()
 """A value that could not be had. What went wrong was noted, or does not matter where no route leads."""
 
-_CONTAINERS = frozenset({"defaults", "limits", "price", "weighted"})
+_CONTAINERS = frozenset({"defaults", "limits", "price", "tags", "weighted"})
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -83,8 +83,13 @@ class References:
             self._problems.mute(path)
         return MISSING
 
-    def secret(self, value: Any, path: KeyPath, *, reached: bool) -> SecretRef | None:
-        """The reference to a credential; None after a mistake was noted."""
+    def secret(
+        self, value: Any, path: KeyPath, *, reached: bool, check: Callable[[str], object] | None = None
+    ) -> SecretRef | None:
+        """The reference to a credential; None after a mistake was noted.
+
+        `check` raises `ValueError`, in words that do not repeat it, for a credential that is there but of no use.
+        """
         if not is_reference(value):
             literal = isinstance(value, str)
             found = "a literal secret is refused" if literal else f"expected a secret, found {shown(value)}"
@@ -101,15 +106,20 @@ class References:
             self._problems.add(path, "what follows file is not a path")
             return None
         made = SecretRef(kind, name, directory=str(self._directory(path)))
-        return made if not reached or self._readable(made, path) else None
+        return made if not reached or self._usable(made, path, check) else None
 
-    def _readable(self, reference: SecretRef, path: KeyPath) -> bool:
+    def _usable(self, reference: SecretRef, path: KeyPath, check: Callable[[str], object] | None) -> bool:
         if not self._check_secrets:
             return True
         try:
-            reference.open(self._environ)
+            secret = reference.open(self._environ)
+            if check is not None:
+                check(secret.reveal())
         except ConfigError as error:
             self._problems.add(path, error.message)
+            return False
+        except ValueError as error:
+            self._problems.add(path, f"{reference.described()}: {error}")
             return False
         return True
 

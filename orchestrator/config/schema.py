@@ -9,10 +9,12 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, InstanceOf, WithJsonSchema, model_validator
+from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 from orchestrator.config import checks
-from orchestrator.config.secrets import SecretRef
+from orchestrator.config.fields import Count, Duration, FileModel, Flag, Secret, Text, Url, Whole, between
+from orchestrator.config.picking import MAX_CASES, Names, Pick, Sticky, WhenConfig
+from orchestrator.config.resilience import BreakerConfig, BreakerOrOff, RetryConfig, StoreConfig, TimeoutsConfig
 from orchestrator.config.tree import shown
 from orchestrator.types.call import Task
 from orchestrator.types.chat import ReasoningEffort
@@ -24,87 +26,14 @@ __all__ = [
     "DeploymentConfig",
     "LimitsConfig",
     "LogConfig",
-    "PickConfig",
     "ProviderConfig",
     "RouteConfig",
+    "Settings",
     "Unsupported",
 ]
 
 Unsupported = Literal["warn", "error"]
 """What to do with a setting that the picked model cannot take: leave it out and say so, or fail."""
-
-_SIZE_SCHEMA = {
-    "anyOf": [{"type": "integer", "minimum": 1}, {"type": "string", "pattern": r"^\d+(_\d+)*(\.\d+)?[kKMG]?$"}],
-    "examples": [500, "200k", "2M"],
-}
-_DURATION_SCHEMA = {
-    "anyOf": [
-        {"type": "number", "exclusiveMinimum": 0, "maximum": 86400},
-        {"type": "string", "pattern": r"^(\d+(\.\d+)?(d|h|m|s|ms))+$"},
-    ],
-    "examples": ["30s", "1m30s", "500ms", 20],
-}
-_SECRET_SCHEMA = {
-    "oneOf": [
-        {
-            "type": "object",
-            "properties": {"env": {"type": "string", "description": "environment variable"}},
-            "required": ["env"],
-            "additionalProperties": False,
-        },
-        {
-            "type": "object",
-            "properties": {"file": {"type": "string", "description": "path, relative to this file"}},
-            "required": ["file"],
-            "additionalProperties": False,
-        },
-    ]
-}
-_NAMES_SCHEMA = {
-    "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1, "uniqueItems": True}]
-}
-_PICK_SCHEMA = {
-    "anyOf": [
-        *_NAMES_SCHEMA["anyOf"],
-        {
-            "type": "object",
-            "properties": {
-                "weighted": {
-                    "type": "object",
-                    "additionalProperties": {"type": "number", "exclusiveMinimum": 0},
-                    "minProperties": 2,
-                }
-            },
-            "required": ["weighted"],
-            "additionalProperties": False,
-        },
-    ]
-}
-
-Text = Annotated[str, BeforeValidator(checks.text)]
-Flag = Annotated[bool, BeforeValidator(checks.flag)]
-Number = Annotated[float, BeforeValidator(checks.number)]
-Count = Annotated[int, BeforeValidator(checks.count), WithJsonSchema(_SIZE_SCHEMA)]
-Duration = Annotated[float, BeforeValidator(checks.duration_s), WithJsonSchema(_DURATION_SCHEMA)]
-Url = Annotated[str, BeforeValidator(checks.http_url)]
-Secret = Annotated[InstanceOf[SecretRef], WithJsonSchema(_SECRET_SCHEMA)]
-
-
-def _between(low: float, high: float) -> BeforeValidator:
-    def check(value: Any) -> float:
-        found = checks.number(value)
-        if not low <= found <= high:
-            raise ValueError(f"expected a number from {low:g} to {high:g}, found {shown(value)}")
-        return found
-
-    return BeforeValidator(check)
-
-
-def _whole(value: Any) -> int:
-    found = checks.number(value)
-    if found != int(found) or abs(found) >= 2**53:
-        raise ValueError(f"expected a whole number, found {shown(value)}")
-    return int(found)
 
 
 def _stop(value: Any) -> tuple[str, ...]:
@@ -126,11 +55,7 @@ def _price(value: Any) -> Decimal:
     return found
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class LimitsConfig(_Model):
+class LimitsConfig(FileModel):
     """Limits that calls are held under. On a provider they hold for the account, over all its deployments."""
 
     rpm: Count | None = Field(default=None, description="Requests per minute.")
@@ -144,6 +69,7 @@ class LimitsConfig(_Model):
     rpd: Count | None = Field(default=None, description="Requests per day.")
     tpd: Count | None = Field(default=None, description="Tokens per day, input and output together.")
     concurrency: Count | None = Field(default=None, description="Requests in flight at the same time.")
+    learn: Flag = Field(default=False, description="Also learn limits from what the vendor answers.")
 
     @model_validator(mode="after")
     def _one_way_to_count(self) -> LimitsConfig:
@@ -152,13 +78,13 @@ class LimitsConfig(_Model):
         return self
 
 
-class DefaultsConfig(_Model):
+class DefaultsConfig(FileModel):
     """Options of calls that do not give their own. The call beats the route, the route beats the deployment."""
 
-    temperature: Annotated[float, _between(0, 2)] | None = Field(
+    temperature: Annotated[float, between(0, 2)] | None = Field(
         default=None, description="Chat: 0 for the likeliest words, higher for more variety."
     )
-    top_p: Annotated[float, _between(0, 1)] | None = Field(
+    top_p: Annotated[float, between(0, 1)] | None = Field(
         default=None, description="Chat: sample from the likeliest words that together have this probability."
     )
     max_output_tokens: Count | None = Field(default=None, description="Chat: the answer is cut after so many tokens.")
@@ -170,7 +96,7 @@ class DefaultsConfig(_Model):
         ]
         | None
     ) = Field(default=None, description="Chat: the answer ends before any of these texts.")
-    seed: Annotated[int, BeforeValidator(_whole)] | None = Field(
+    seed: Whole | None = Field(
         default=None, description="Chat: asks for the same answer to the same request, as far as the vendor can."
     )
     reasoning_effort: ReasoningEffort | None = Field(
@@ -189,7 +115,7 @@ class DefaultsConfig(_Model):
     )
 
 
-class ProviderConfig(_Model):
+class ProviderConfig(FileModel):
     """An account at a vendor, or a server of your own. A kind may accept further keys (see `settings`)."""
 
     kind: Text = Field(
@@ -224,7 +150,7 @@ class ProviderConfig(_Model):
     )
 
 
-class DeploymentConfig(_Model):
+class DeploymentConfig(FileModel):
     """One model at one provider: the unit of health, limits and price."""
 
     provider: Text = Field(description="A name under `providers`.")
@@ -242,29 +168,33 @@ class DeploymentConfig(_Model):
     priced_as: Text | None = Field(default=None, description="Take the price of this model: vendor, or vendor/model.")
 
 
-class PickConfig(_Model):
-    """How the first deployment is chosen. The other names follow when it fails.
-
-    For `weighted`, `weights` are those of `names`, heaviest first. For `ordered` there are none.
-    """
-
-    rule: Literal["ordered", "weighted"] = "ordered"
-    names: tuple[str, ...]
-    weights: tuple[float, ...] = ()
-
-
-class RouteConfig(_Model):
+class RouteConfig(FileModel):
     """A task name that the application uses."""
 
     task: Task = Field(description="chat, embed or rerank.")
-    pick: Annotated[PickConfig, WithJsonSchema(_PICK_SCHEMA)] = Field(
-        description="A deployment, a list of them in order, or {weighted: {a: 9, b: 1}}. Names may be `vendor/model`."
+    pick: Pick = Field(
+        description="A deployment, a list of them in order, or one of {weighted: {a: 9, b: 1}}, {fastest: [a, b]},"
+        " {least_busy: [a, b]}, {cheapest: [a, b]}. Names may be `vendor/model`."
     )
-    then: Annotated[tuple[str, ...], WithJsonSchema(_NAMES_SCHEMA)] = Field(
-        default=(), description="Deployments to try, in order, when the picks are spent."
+    then: Names = Field(default=(), description="Deployments to try, in order, when the picks are spent.")
+    when: tuple[WhenConfig, ...] = Field(
+        default=(),
+        max_length=MAX_CASES,
+        description="Cases with a pick of their own, by tenant and tags. The first that matches is taken.",
+    )
+    sticky: Sticky | None = Field(
+        default=None,
+        description="Calls of the same tenant, user or tags.NAME go to the same deployment, so that its prompt cache"
+        " stays warm.",
     )
     deadline: Duration | None = Field(
         default=None, description="Time for a whole call: queueing, limits, waits, attempts and the stream."
+    )
+    timeouts: TimeoutsConfig = Field(
+        default=TimeoutsConfig(), description="How long to wait for each sign of life; over those of the top."
+    )
+    retry: RetryConfig = Field(
+        default=RetryConfig(), description="Bounds of one call's attempts; over those of the top."
     )
     defaults: DefaultsConfig = Field(default=DefaultsConfig(), description="Options of calls of this route.")
     unsupported: Unsupported = Field(
@@ -273,7 +203,7 @@ class RouteConfig(_Model):
     )
 
 
-class LogConfig(_Model):
+class LogConfig(FileModel):
     """Where the line of each call goes: `path` or `to`."""
 
     path: Text | None = Field(default=None, description="A file; relative to this one.")
@@ -288,7 +218,7 @@ class LogConfig(_Model):
         return self
 
 
-class Settings(_Model):
+class Settings(FileModel):
     """What stands at the top of the file beside the three sections."""
 
     version: Literal[1] = Field(description="The version of this format.")
@@ -297,6 +227,19 @@ class Settings(_Model):
         description="Where the line of each call goes; the application's logging by default.",
     )
     deadline: Duration | None = Field(default=None, description="Time for a whole call, for routes that do not say.")
+    timeouts: TimeoutsConfig = Field(
+        default=TimeoutsConfig(), description="How long to wait for each sign of life, for routes that do not say."
+    )
+    retry: RetryConfig = Field(
+        default=RetryConfig(), description="Bounds of one call's attempts, for routes that do not say."
+    )
+    breaker: BreakerOrOff = Field(
+        default=BreakerConfig(), description="When a failing deployment is left alone, and how it comes back; or off."
+    )
+    store: StoreConfig = Field(
+        default=StoreConfig(),
+        description="Where the state of limits, breakers and budgets lives: memory or {redis: ...}.",
+    )
     unsupported: Unsupported = Field(
         default="warn",
         description="For routes that do not say: warn (leave out what a model cannot take, and say so) or error.",

@@ -49,14 +49,15 @@ class SecretRef:
     def _read(self, environ: Mapping[str, str]) -> str:
         raw = self._from_env(environ) if self.kind == "env" else self._from_file()
         if not raw or raw.isspace():
-            raise ConfigError(f"{self._described()} is empty")
+            raise ConfigError(f"{self.described()} is empty")
         if len(raw) > MAX_SECRET_BYTES:
-            raise ConfigError(f"{self._described()} is larger than 64 KiB")
+            raise ConfigError(f"{self.described()} is larger than 64 KiB")
         if not _VISIBLE.fullmatch(raw):
-            raise ConfigError(f"{self._described()} holds control or non-ASCII characters, or a space at an end")
+            raise ConfigError(f"{self.described()} holds control or non-ASCII characters, or a space at an end")
         return raw.decode("ascii")
 
-    def _described(self) -> str:
+    def described(self) -> str:
+        """The place, in words; for messages."""
         return f"the secret in {'variable' if self.kind == 'env' else 'file'} {self.name}"
 
     def _from_env(self, environ: Mapping[str, str]) -> bytes:

@@ -106,6 +106,11 @@ class Problems:
         """Expect no more of this path: its value is not known, and that is no mistake."""
         self._settled.add(dotted(path))
 
+    def within(self, path: KeyPath) -> bool:
+        """Whether a mistake is known at this path or below, so that what was read of it may lack something."""
+        key = dotted(path)
+        return any(known == key or known.startswith((f"{key}.", f"{key}[")) for known in self._settled)
+
     def raise_any(self) -> None:
         """Raise one error that lists everything found."""
         if self._found:

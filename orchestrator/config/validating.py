@@ -7,15 +7,23 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from orchestrator.config.resilience import BreakerConfig, RetryConfig, TimeoutsConfig
 from orchestrator.config.schema import DefaultsConfig, LimitsConfig, LogConfig
 from orchestrator.config.tree import KeyPath, Problems, nearest, shown
 
 __all__ = ["NOT_YET", "report_unknown", "validated"]
 
-NOT_YET = frozenset({"when", "sticky", "require", "timeouts", "retry", "learn", "store", "budgets"})
+NOT_YET = frozenset({"require", "budgets"})
 """Keys of the design that this release does not have. Refused, so that no setting is silently without effect."""
 
-_NESTED: Mapping[str | int, type[BaseModel]] = {"limits": LimitsConfig, "defaults": DefaultsConfig, "log": LogConfig}
+_NESTED: Mapping[str | int, type[BaseModel]] = {
+    "breaker": BreakerConfig,
+    "defaults": DefaultsConfig,
+    "limits": LimitsConfig,
+    "log": LogConfig,
+    "retry": RetryConfig,
+    "timeouts": TimeoutsConfig,
+}
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 

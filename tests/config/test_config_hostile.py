@@ -45,6 +45,17 @@ HOSTILE: list[tuple[str, bytes, str]] = [
         b"version: 1\nroutes: {a: {task: chat, pick: [" + b", ".join(b"n%d" % i for i in range(90_000)) + b"]}}\n",
         "there may be more",
     ),
+    (
+        "cases",
+        b"version: 1\nroutes: {\n"
+        + b"".join(
+            b"r%d: {task: chat, pick: openai/m, when: [%s]},\n"
+            % (route, b", ".join(b"{tenant: t%d, pick: a}" % case for case in range(256)))
+            for route in range(150)
+        )
+        + b"}\n",
+        "no deployment 'a'.*\n(.*\n)*there may be more",
+    ),
     ("tab", b"version: 1\n\troutes: 1\n", ":2: not YAML"),
     ("python object", b"a: !!python/object/apply:os.system [id]\n", r"tags \(!\) are not supported"),
     ("large", b"# " + b"x" * MAX_BYTES + b"\n" + GOOD, "larger than 1 MiB"),
@@ -106,9 +117,12 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
     max_leaves=8,
 )
-KEYS = st.sampled_from(["version", "routes", "providers", "deployments", "log", "deadline", "extends", "unsupported"])
+BAD_CASE = ["breaker", "redis", "retry", "sticky", "store", "tenant", "tags", "timeouts", "url", "when"]
+KEYS = st.sampled_from(
+    ["version", "routes", "providers", "deployments", "log", "deadline", "extends", "unsupported", *BAD_CASE]
+)
 NAMES = st.sampled_from(
-    ["a", "b", "openai/m", "pick", "task", "then", "kind", "provider", "model", "headers", "limits"]
+    ["a", "b", "openai/m", "pick", "task", "then", "kind", "provider", "model", "headers", "limits", *BAD_CASE]
 )
 MAPPINGS = st.dictionaries(NAMES, JSON | st.dictionaries(NAMES, JSON, max_size=4), max_size=4)
 

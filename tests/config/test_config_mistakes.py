@@ -2,51 +2,14 @@
 
 from __future__ import annotations
 
-import textwrap
 from pathlib import Path
 
 import pytest
 from kinds import ENVIRON, find
+from mistakes import HEAD, deployment, message, provider, route
 
 from orchestrator.config import load_file, load_mapping
 from orchestrator.errors import ConfigError
-
-HEAD = """\
-version: 1
-providers:
-  openai: {kind: openai, api_key: {env: OPENAI_API_KEY}}
-  cohere: {kind: cohere, api_key: {env: CO_API_KEY}}
-deployments:
-  mini: {provider: openai, model: gpt-4o-mini}
-  te3: {provider: openai, model: text-embedding-3-small}
-"""
-ROUTE = "routes:\n  a: {task: chat, pick: mini}\n"
-
-
-def message(tmp_path: Path, text: str) -> str:
-    """The error of a file with this text; the directory is taken out."""
-    file = tmp_path / "o.yaml"
-    file.write_text(textwrap.dedent(text))
-    with pytest.raises(ConfigError) as caught:
-        load_file(file, find=find, environ=ENVIRON)
-    assert caught.value.files[0] == str(file)
-    return str(caught.value).replace(f"{tmp_path}/", "")
-
-
-def provider(body: str) -> str:
-    """A file whose provider, on line 3, is this."""
-    return f"version: 1\nproviders:\n  p: {{{body}}}\ndeployments:\n  d: {{provider: p, model: m}}\nroutes: {{a: d}}\n"
-
-
-def deployment(body: str) -> str:
-    """A file whose deployment on line 8 has these further keys."""
-    return HEAD + f"  d: {{provider: openai, model: m, {body}}}\nroutes: {{a: d}}\n"
-
-
-def route(body: str) -> str:
-    """A file whose route, on line 9, is this."""
-    return HEAD + f"routes:\n  a: {{{body}}}\n"
-
 
 KEY = "kind: openai, api_key: {env: OPENAI_API_KEY}"
 SECRET = "sk-live-0123456789abcdef"
@@ -56,7 +19,7 @@ VISIBLE = "a header's value must be visible ASCII, without control characters or
 
 PROVIDER_KEYS = "api_key, base_url, ca_file, headers, kind, limits, priced_as, proxy, region, retention, trains"
 DEPLOYMENT_KEYS = "defaults, dimensions, limits, model, price, priced_as, provider"
-ROUTE_KEYS = "deadline, defaults, pick, task, then, unsupported"
+ROUTE_KEYS = "deadline, defaults, pick, retry, sticky, task, then, timeouts, unsupported, when"
 SPACES = (
     "'openai/text-embedding-3-large' (text-embedding-3-large, its own dimensions) and 'te3' (text-embedding-3-small,"
     " its own dimensions) give different vector spaces: vectors of both in one index cannot be compared, and nobody"
@@ -75,7 +38,6 @@ MISTAKES: list[tuple[str, str]] = [
         "o.yaml:3: logs: unknown key 'logs'; did you mean 'log'?",
     ),
     ("version: 1\nroutes: {a: openai/m}\nbudgets: []\n", "o.yaml:3: budgets: 'budgets' is not supported yet"),
-    ("version: 1\nroutes: {a: openai/m}\nstore: memory\n", "o.yaml:3: store: 'store' is not supported yet"),
     ("version: 1\nroutes: {a: openai/m}\nlog: {}\n", "o.yaml:3: log: give exactly one of path and to"),
     (
         "version: 1\nroutes: {a: openai/m}\nlog: {to: stdot}\n",
@@ -225,7 +187,7 @@ MISTAKES: list[tuple[str, str]] = [
         "o.yaml:8: deployments.d.limits.rpm: expected a whole number of at least 1, found -1",
     ),
     (deployment("limits: {rps: 5}"), "o.yaml:8: deployments.d.limits.rps: unknown key 'rps'; did you mean 'rpm'?"),
-    (deployment("limits: {learn: true}"), "o.yaml:8: deployments.d.limits.learn: 'learn' is not supported yet"),
+    (deployment("limits: {learn: 5}"), "o.yaml:8: deployments.d.limits.learn: expected true or false, found 5"),
     (
         deployment("limits: {tpm: 1k, input_tpm: 1k}"),
         "o.yaml:8: deployments.d.limits: give tpm, or input_tpm and output_tpm, not both",
@@ -331,12 +293,11 @@ MISTAKES: list[tuple[str, str]] = [
         route("task: chat, pick: {weighted: {}}"),
         "o.yaml:9: routes.a.pick.weighted: expected weights by deployment, such as {a: 9, b: 1}, found none",
     ),
-    (route("task: chat, pick: {fastest: [mini]}"), "o.yaml:9: routes.a.pick.fastest: 'fastest' is not supported yet"),
     (
         route("task: chat, pick: {wieghted: {mini: 1}}"),
         "o.yaml:9: routes.a.pick.wieghted: unknown rule 'wieghted'; did you mean 'weighted'?",
     ),
-    (route("task: chat, pick: mini, when: {tag: x}"), "o.yaml:9: routes.a.when: 'when' is not supported yet"),
+    (route("task: chat, pick: mini, require: [x]"), "o.yaml:9: routes.a.require: 'require' is not supported yet"),
     (
         route("task: chat, pick: openai/"),
         "o.yaml:9: routes.a.pick: 'openai/' is half of a one-line form; write vendor/model",
