@@ -74,7 +74,6 @@ class _Log:
         self._destination = destination
         self._processors = processors
         self._renderer: Processor | None = None
-        self._starting = RLock()  # reentrant: a finalizer may emit while this thread holds it
         self._orphaned = False
         self._warned = False
         self.reset()
@@ -84,7 +83,7 @@ class _Log:
         self._events: deque[Event | Callable[[], None]] = deque()
         self._rendered: list[bytes] = []
         self._wake: SimpleQueue[bool] = SimpleQueue()
-        self._starting = RLock()
+        self._starting = RLock()  # reentrant: a finalizer may emit while this thread holds it
         self._flushing = Lock()
         self._running = False
         self._idle = True

@@ -126,6 +126,31 @@ def test_deferred_actions(writer, flaky):
     assert done == ["orchestrator-log"]
 
 
+def test_streams_forgotten_where_nothing_is_logged():
+    """Without a log, what finalizers left to do is done all the same, by one thread however often it is started."""
+    before, done, writer = len(threads()), [], LogWriter(None)
+    for _ in range(3):
+        writer.start()
+    assert len(threads()) == before + 1
+    for number in range(3):
+        writer.defer(lambda number=number: done.append(number))
+    assert until(lambda: done == [0, 1, 2])
+    writer.close()
+
+
+def test_what_comes_at_the_last_moment_is_not_slept_over(writer, flaky):
+    """A line that comes between the thread's last look and its rest keeps it awake."""
+    log = writer._log
+    log._running = True  # no thread but this one
+    log._idle = False
+    writer.emit(call("late"))
+    assert log.rest() is False
+    log.flush()
+    assert log.rest() is True
+    log._running = False
+    assert flaky.ids == ["late"]
+
+
 def test_a_finalizer_may_emit_while_the_lock_is_held(flaky):
     """A finalizer that fires while its own thread is starting or writing the log does not deadlock."""
     writer, caught = LogWriter(flaky), []
