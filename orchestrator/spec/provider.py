@@ -64,6 +64,8 @@ class Profile:
         otel_name: `gen_ai.provider.name`.
         settings: further keys a provider of this kind accepts in the file, with a line of explanation each.
         media: media types the wire can carry, `image/*` for a family.
+        limit_headers: how its answers state limits (a style of `shared.limit_headers`), empty if they do not.
+        charges_output_cap: the output cap counts against token limits when a request arrives, not what comes of it.
         tested: False for a vendor whose recorded traffic we have not seen.
         quirks: the wire's own facts about this vendor; only the wire reads them.
     """
@@ -81,6 +83,8 @@ class Profile:
     otel_name: str = ""
     settings: Mapping[str, str] = field(default_factory=dict)
     media: frozenset[str] = frozenset()
+    limit_headers: str = ""
+    charges_output_cap: bool = False
     tested: bool = True
     quirks: Any = None
 

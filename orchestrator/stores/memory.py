@@ -27,6 +27,8 @@ class _Rule(Slot, Protocol):
 
     def adopt(self, limit: Limit) -> None: ...
 
+    def room(self, now: float) -> float: ...
+
     def wait(self, amount: float, now: float) -> float: ...
 
     def take(self, amount: float, now: float) -> None: ...
@@ -57,8 +59,11 @@ class _Pace:
         # A limit of one request per period has no room beside its burst: then the period itself is the pace.
         self.rate = (usable - self.burst) / limit.period_s or 1.0 / limit.period_s
 
+    def room(self, now: float) -> float:
+        return self.burst - max(self.level - (now - self.at) * self.rate, 0.0)
+
     def wait(self, amount: float, now: float) -> float:
-        if amount > self.limit.amount:
+        if amount > self.limit.amount and amount > self.limit.ceiling:
             return math.nan
         level = self.level - (now - self.at) * self.rate
         if level <= 0.0:
@@ -95,8 +100,11 @@ class _Window:
         self.part_s = limit.period_s / _PARTS
         self.usable = max(_HEADROOM * limit.amount, 1.0)
 
+    def room(self, now: float) -> float:
+        return self.usable - self.total
+
     def wait(self, amount: float, now: float) -> float:
-        if amount > self.limit.amount:
+        if amount > self.limit.amount and amount > self.limit.ceiling:
             return math.nan
         room = max(self.usable - amount, 0.0)
         if self.total <= room:
@@ -150,6 +158,9 @@ class _Tokens:
         self.pace.adopt(limit)
         self.window.adopt(limit)
 
+    def room(self, now: float) -> float:
+        return min(self.pace.room(now), self.window.room(now))
+
     def wait(self, amount: float, now: float) -> float:
         return max(self.pace.wait(amount, now), self.window.wait(amount, now))
 
@@ -173,6 +184,9 @@ class _Concurrency:
 
     def adopt(self, limit: Limit) -> None:
         self.limit = limit
+
+    def room(self, now: float) -> float:
+        return self.limit.amount - self.in_flight
 
     def wait(self, amount: float, now: float) -> float:
         return 0.0 if self.in_flight + amount <= self.limit.amount else math.inf

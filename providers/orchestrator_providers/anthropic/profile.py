@@ -26,6 +26,7 @@ PROFILE = Profile(
     hosts=("api.anthropic.com",),
     prices="anthropic",
     otel_name="anthropic",
+    limit_headers="anthropic",
     media=IMAGE_TYPES | {"application/pdf", "image/*", "text/plain"},
 )
 

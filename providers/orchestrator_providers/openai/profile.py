@@ -78,6 +78,7 @@ PROFILE = Profile(
     hosts=("api.openai.com",),
     prices="openai",
     otel_name="openai",
+    limit_headers="openai",
     media=IMAGES | {"audio/wav", "audio/mpeg", "audio/mp3", "application/pdf"},
     quirks=Quirks(max_tokens_field="max_completion_tokens", openai_models=True, base64_embeddings=True),
 )
