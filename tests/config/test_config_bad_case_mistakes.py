@@ -150,6 +150,7 @@ MISTAKES: list[tuple[str, str]] = [
         chat("sticky: tennant"),
         "o.yaml:9: routes.a.sticky: expected tenant, user or tags.NAME, found 'tennant'; did you mean 'tenant'?",
     ),
+    (route("task: chat, pick: [mini, mini], sticky: user"), "o.yaml:9: routes.a.pick[1]: 'mini' is named twice"),
     (chat("sticky: tags."), "o.yaml:9: routes.a.sticky: expected tenant, user or tags.NAME, found 'tags.'"),
     (chat("sticky: true"), "o.yaml:9: routes.a.sticky: expected text, found true; quote it to make it text"),
     # pick
@@ -250,6 +251,10 @@ MISTAKES: list[tuple[str, str]] = [
     (
         route("task: rerank, pick: cohere/r, when: [{tenant: a, pick: cohere/s, then: mini}]"),
         "o.yaml:9: routes.a.when[0].then: 'mini' cannot rerank: kind 'openai' has chat, embed",
+    ),
+    (
+        route("task: rerank, pick: mini, when: [{tenant: a, pick: cohere/r, then: mini}]"),
+        "o.yaml:9: routes.a.pick: 'mini' cannot rerank: kind 'openai' has chat, embed",
     ),
     (
         route("task: embed, pick: te3, when: [{tenant: a, pick: openai/text-embedding-3-large}]"),
