@@ -77,15 +77,16 @@ class Forecast:
 
     def _learn_input(self, ratio: float) -> None:
         self._samples = samples = self._samples + 1
-        weight = max(_MEMORY, 1.0 / samples)  # the first few count in full
         off = ratio - self._mean
-        self._mean = mean = self._mean + weight * off
+        self._mean = mean = self._mean + off * (1.0 / samples if samples < _ENOUGH else _MEMORY)
         self._deviation = deviation = self._deviation + _MEMORY * (abs(off) - self._deviation)
-        self.input_ratio = min(max(mean + _DEVIATIONS * deviation, _LEAST), _MOST)
+        ratio = mean + _DEVIATIONS * deviation
+        self.input_ratio = _LEAST if ratio < _LEAST else min(ratio, _MOST)
 
     def _learn_output(self, tokens: int) -> None:
+        usual = self.output_p90
+        if self._answers >= _ENOUGH:
+            self.output_p90 = usual * (_RISE if tokens > usual else _FALL)
+            return
+        self.output_p90 = max(usual, tokens)
         self._answers += 1
-        if self._answers <= _ENOUGH:
-            self.output_p90 = max(self.output_p90, tokens)
-        else:
-            self.output_p90 *= _RISE if tokens > self.output_p90 else _FALL

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 from orchestrator.spec.stores import Dimension, SeenLimit
 from orchestrator_providers.shared.delays import duration_s
@@ -20,26 +21,53 @@ _MOST = 1e15
 _UNIX_S, _UNIX_MS = 1e9, 1e12
 _NUMBER = re.compile(r"\d{1,18}(?:\.\d{1,18})?", re.ASCII)
 
-_TOKENS: Mapping[str, Dimension] = {
-    "requests": "requests",
-    "tokens": "tokens",
-    "input-tokens": "input_tokens",
-    "output-tokens": "output_tokens",
-    "tokens-input": "input_tokens",
-    "tokens-output": "output_tokens",
-}
-_ANTHROPIC = ("requests", "tokens", "input-tokens", "output-tokens")
-_UNIFIED = (("5h", 5 * _HOUR_S), ("7d", 7 * _DAY_S))
+
+class _Names(NamedTuple):
+    """The headers that speak of one limit."""
+
+    limit: str
+    remaining: str
+    reset: str
+    period: str
+
+
+def _x_names(unit: str) -> _Names:
+    return _Names(*[f"x-ratelimit-{what}-{unit}" for what in ("limit", "remaining", "reset", "renewalperiod")])
+
+
+def _anthropic_names(unit: str) -> _Names:
+    return _Names(*[f"anthropic-ratelimit-{unit}-{what}" for what in ("limit", "remaining", "reset", "period")])
+
+
+_UNITS: tuple[tuple[str, Dimension], ...] = (
+    ("requests", "requests"),
+    ("tokens", "tokens"),
+    ("input-tokens", "input_tokens"),
+    ("output-tokens", "output_tokens"),
+)
+_SWAPPED: tuple[tuple[str, Dimension], ...] = (("tokens-input", "input_tokens"), ("tokens-output", "output_tokens"))
 _FIREWORKS: tuple[tuple[str, Dimension], ...] = (("prompt", "input_tokens"), ("generated", "output_tokens"))
-_UNITS: Mapping[str, Dimension] = {"req": "requests", "requests": "requests", "tokens": "tokens"}
-_PERIODS = {
-    "second": 1.0,
-    "10-second": 10.0,
-    "minute": _MINUTE_S,
-    "hour": _HOUR_S,
-    "day": _DAY_S,
-    "month": _MONTH_S,
-}
+_COUNTED: tuple[tuple[str, Dimension], ...] = (("req", "requests"), ("requests", "requests"), ("tokens", "tokens"))
+_PERIODS = (
+    ("second", 1.0),
+    ("10-second", 10.0),
+    ("minute", _MINUTE_S),
+    ("hour", _HOUR_S),
+    ("day", _DAY_S),
+    ("month", _MONTH_S),
+)
+_UNIFIED = (("5h", 5 * _HOUR_S), ("7d", 7 * _DAY_S))
+
+# Written out once: an answer costs a few look-ups then.
+_UNIT_NAMES = tuple([(dimension, _x_names(unit)) for unit, dimension in (*_UNITS, *_SWAPPED)])
+_ANTHROPIC_NAMES = tuple([(dimension, _anthropic_names(unit)) for unit, dimension in _UNITS])
+_PERIOD_NAMES = tuple(
+    [
+        (dimension, _x_names(f"{unit}-{period}"), period_s)
+        for unit, dimension in _COUNTED
+        for period, period_s in _PERIODS
+    ]
+)
 
 _Headers = Mapping[str, str]
 _Seen = Iterator[SeenLimit]
@@ -59,19 +87,23 @@ def _openai(headers: _Headers, now: datetime) -> _Seen:
     """`x-ratelimit-*` per minute, unless it shows otherwise: accounts of OpenAI's lower tiers get requests per day
     under the same names, and Azure names the period.
     """
-    for unit, dimension in _TOKENS.items():
-        named_s = _positive(headers.get(f"x-ratelimit-renewalperiod-{unit}"))
-        text = headers.get(f"x-ratelimit-reset-{unit}")
+    for dimension, names in _UNIT_NAMES:
+        limit, remaining = _pair(headers.get(names.limit), headers.get(names.remaining))
+        if limit is None and remaining is None:
+            continue
+        text = headers.get(names.reset)
+        period_s = _positive(headers.get(names.period))
         # Azure's resets are seconds at one of its doors and milliseconds at the other (recorded: 1 and 500).
-        reset_s = None if named_s else _reset_s(text, now)
-        limit, remaining = _x_pair(headers, unit)
-        if limit is not None or remaining is not None:
-            period_s = named_s or _bucket_period_s(limit, remaining, reset_s, text)
-            yield SeenLimit(dimension, limit, remaining, reset_s, period_s)
+        reset_s = None if period_s else _reset_s(text, now)
+        yield SeenLimit(
+            dimension, limit, remaining, reset_s, period_s or _bucket_period_s(limit, remaining, reset_s, text)
+        )
 
 
 def _bucket_period_s(limit: float | None, remaining: float | None, reset_s: float | None, text: str | None) -> float:
-    """A bucket fills evenly, so the time until it is full tells its period: 1 of 200 in 7m12s is a day's."""
+    """A bucket fills evenly, so the time until it is full tells its period: 1 of 200 in 7m12s is a day's. What is left
+    is rounded down, so a day's may look shorter; no minute's looks longer.
+    """
     if reset_s is None:
         return _MINUTE_S
     if reset_s > _MINUTE_S:
@@ -80,25 +112,20 @@ def _bucket_period_s(limit: float | None, remaining: float | None, reset_s: floa
         return _MINUTE_S
     whole_s = reset_s * limit / (limit - remaining)
     # Below a second, rounding to milliseconds could make a day of a minute.
-    return _DAY_S if reset_s >= 1.0 and whole_s > _DAY_S / 2 else _MINUTE_S
+    return _DAY_S if reset_s >= 1.0 and whole_s > 2 * _MINUTE_S else _MINUTE_S
 
 
 def _groq(headers: _Headers, now: datetime) -> _Seen:
     """The same names, but requests are per day, whatever the reset."""
-    for unit, dimension in _TOKENS.items():
-        limit, remaining = _x_pair(headers, unit)
-        if limit is not None or remaining is not None:
-            reset_s = _reset_s(headers.get(f"x-ratelimit-reset-{unit}"), now)
-            yield SeenLimit(dimension, limit, remaining, reset_s, _DAY_S if unit == "requests" else _MINUTE_S)
+    for dimension, names in _UNIT_NAMES:
+        if names.limit in headers or names.remaining in headers:
+            yield from _named(headers, now, dimension, names, _DAY_S if dimension == "requests" else _MINUTE_S)
 
 
 def _anthropic(headers: _Headers, now: datetime) -> _Seen:
     """Per minute. Subscriptions have `unified` windows instead, of which only the share used is told."""
-    for unit in _ANTHROPIC:
-        name = f"anthropic-ratelimit-{unit}-"
-        limit, remaining = _pair(headers.get(f"{name}limit"), headers.get(f"{name}remaining"))
-        if limit is not None or remaining is not None:
-            yield SeenLimit(_TOKENS[unit], limit, remaining, _reset_s(headers.get(f"{name}reset"), now), _MINUTE_S)
+    for dimension, names in _ANTHROPIC_NAMES:
+        yield from _named(headers, now, dimension, names, _MINUTE_S)
     for window, period_s in _UNIFIED:
         reset_s = _reset_s(headers.get(f"anthropic-ratelimit-unified-{window}-reset"), now)
         if reset_s is not None:
@@ -114,20 +141,14 @@ def _fireworks(headers: _Headers, now: datetime) -> _Seen:
         limit = _positive(headers.get(f"x-ratelimit-limit-tokens-{unit}"))
         if limit is not None:
             yield SeenLimit(dimension, limit * _MINUTE_S, None, None, _MINUTE_S)
-    limit, remaining = _x_pair(headers, "requests")
-    if limit is not None:
-        yield SeenLimit("requests", limit, remaining, _reset_s(headers.get("x-ratelimit-reset-requests"), now), 60.0)
+    yield from _named(headers, now, "requests", _x_names("requests"), _MINUTE_S)
 
 
 def _per_period(headers: _Headers, now: datetime) -> _Seen:
     """Unit and period in the name, as gateways write it: `x-ratelimit-limit-tokens-minute`, `…-req-10-second`."""
-    for unit, dimension in _UNITS.items():
-        for period, period_s in _PERIODS.items():
-            name = f"{unit}-{period}"
-            limit, remaining = _x_pair(headers, name)
-            if limit is not None or remaining is not None:
-                reset_s = _reset_s(headers.get(f"x-ratelimit-reset-{name}"), now)
-                yield SeenLimit(dimension, limit, remaining, reset_s, period_s)
+    for dimension, names, period_s in _PERIOD_NAMES:
+        if names.limit in headers or names.remaining in headers:
+            yield from _named(headers, now, dimension, names, period_s)
 
 
 def _ietf(headers: _Headers, now: datetime) -> _Seen:
@@ -163,8 +184,10 @@ def _items(text: str | None) -> Iterator[tuple[str, dict[str, str]]]:
         yield name, parameters
 
 
-def _x_pair(headers: _Headers, name: str) -> tuple[float | None, float | None]:
-    return _pair(headers.get(f"x-ratelimit-limit-{name}"), headers.get(f"x-ratelimit-remaining-{name}"))
+def _named(headers: _Headers, now: datetime, dimension: Dimension, names: _Names, period_s: float) -> _Seen:
+    limit, remaining = _pair(headers.get(names.limit), headers.get(names.remaining))
+    if limit is not None or remaining is not None:
+        yield SeenLimit(dimension, limit, remaining, _reset_s(headers.get(names.reset), now), period_s)
 
 
 def _pair(limit: str | None, remaining: str | None) -> tuple[float | None, float | None]:
@@ -178,7 +201,7 @@ def _consistent(limit: float | None, remaining: float | None) -> tuple[float | N
 
 
 def _number(text: str | None) -> float | None:
-    if text is None or len(text) > 40 or not _NUMBER.fullmatch(text.strip()):
+    if not text or len(text) > 40 or not _NUMBER.fullmatch(text.strip()):
         return None
     value = float(text)
     return value if value <= _MOST else None
@@ -193,13 +216,11 @@ def _reset_s(text: str | None, now: datetime) -> float | None:
     text = (text or "").strip()
     if not text or len(text) > 40:
         return None
-    seconds = _number(text)
+    seconds = _until(text, now) if text[4:5] == "-" else duration_s(text)
     if seconds is None:
-        seconds = duration_s(text)
-    elif seconds >= _UNIX_S:
-        seconds = seconds / (1e3 if seconds >= _UNIX_MS else 1.0) - now.timestamp()
-    if seconds is None:
-        seconds = _until(text, now)
+        seconds = _number(text)
+        if seconds is not None and seconds >= _UNIX_S:
+            seconds = seconds / (1e3 if seconds >= _UNIX_MS else 1.0) - now.timestamp()
     return max(seconds, 0.0) if seconds is not None and seconds <= _LONGEST_RESET_S else None
 
 
