@@ -4,27 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any
 from urllib.parse import urlsplit
 
 from orchestrator.backends import Backend, EngineBackend, WireBackend, intercepted
 from orchestrator.config import Config, vector_space
-from orchestrator.config.schema import DeploymentConfig, LimitsConfig, ProviderConfig, RouteConfig
+from orchestrator.config.resilience import BreakerConfig
+from orchestrator.config.schema import DeploymentConfig, LimitsConfig, ProviderConfig
 from orchestrator.config.secrets import SecretRef
 from orchestrator.errors import ConfigError
-from orchestrator.policies.breaker import Breaker
+from orchestrator.policies.breaker import Breaker, BreakerPolicy
 from orchestrator.policies.limits import Gate
-from orchestrator.policies.route import Ordered, Weighted
 from orchestrator.pricing import PriceRow, bundled, config_row
 from orchestrator.registry import find
-from orchestrator.snapshot import Candidate, Deployment, FileCredential, Route, Shared, Snapshot
+from orchestrator.routes import build_route
+from orchestrator.snapshot import Deployment, FileCredential, Shared, Snapshot
 from orchestrator.spec.auth import HeaderSigner, Secret
 from orchestrator.spec.provider import Engine, EngineFactory, Profile, Target, Wire
-from orchestrator.spec.routing import Chooser, Health, TokenMix
+from orchestrator.spec.routing import Health, TokenMix
 from orchestrator.spec.stores import Dimension, Limit
 from orchestrator.spec.transport import Endpoint
-from orchestrator.tasks import TASKS, merge
-from orchestrator.types.call import Task
 from orchestrator.types.usage import Cost, Usage
 
 __all__ = ["build"]
@@ -47,7 +45,7 @@ def build(config: Config, shared: Shared) -> Snapshot:
         ConfigError: a secret is missing, a package is not installed.
     """
     limits = {name: _limits(config, deployment) for name, deployment in config.deployments.items()}
-    accounts = {name: _Provider(name, provider, shared) for name, provider in config.providers.items()}
+    accounts = {name: _Provider(name, one, config.timeouts.connect, shared) for name, one in config.providers.items()}
     gates = shared.limiter.gates(limits)
     deployments = {
         name: accounts[deployment.provider].deployment(
@@ -55,13 +53,13 @@ def build(config: Config, shared: Shared) -> Snapshot:
             deployment,
             gates[name],
             shared.health.setdefault(name, Health()),
-            shared.breakers.setdefault(name, Breaker()),
+            _breaker(name, config.breaker, shared),
         )
         for name, deployment in config.deployments.items()
     }
     routes = {
-        name: _route(name, route, config, deployments, shared.mixes.setdefault(name, TokenMix()))
-        for name, route in config.routes.items()
+        name: build_route(name, config, deployments, shared.mixes.setdefault(name, TokenMix()), shared.clock)
+        for name in config.routes
     }
     shared.limiter.adopt(limits)  # last: a configuration that is refused changes nothing
     return Snapshot(
@@ -71,6 +69,23 @@ def build(config: Config, shared: Shared) -> Snapshot:
         deployments=deployments,
         credentials=tuple([one for account in accounts.values() for one in account.credentials()]),
     )
+
+
+def _breaker(name: str, config: BreakerConfig | None, shared: Shared) -> Breaker | None:
+    if config is None:
+        return None
+    breaker = shared.breakers.setdefault(name, Breaker())
+    breaker.policy = BreakerPolicy(
+        failures=config.failures,
+        ratio=config.ratio,
+        least_calls=config.calls,
+        window_s=config.window,
+        open_s=config.open,
+        longest_open_s=config.longest,
+        probes=config.probes,
+        ramp_s=config.ramp,
+    )
+    return breaker
 
 
 def _limits(config: Config, deployment: DeploymentConfig) -> list[Limit]:
@@ -93,8 +108,9 @@ def _limit(name: str, amount: float) -> tuple[Dimension, float, float]:
 class _Provider:
     """What a provider's deployments share: kind, credential, endpoint, headers."""
 
-    def __init__(self, name: str, config: ProviderConfig, shared: Shared) -> None:
+    def __init__(self, name: str, config: ProviderConfig, connect_s: float, shared: Shared) -> None:
         self._name = name
+        self._connect_s = connect_s
         self._config = config
         self._transport = shared.transport
         self._account = shared.account(name, f"{config.base_url} {config.api_key!r}")
@@ -141,7 +157,7 @@ class _Provider:
         return self._wire(self._kind, target), None
 
     def _wire(self, wire: Wire, target: Target) -> WireBackend:
-        endpoint = Endpoint(proxy=self._config.proxy, ca_file=self._config.ca_file)
+        endpoint = Endpoint(proxy=self._config.proxy, ca_file=self._config.ca_file, connect_s=self._connect_s)
         return WireBackend(wire.bind(target), self._transport, endpoint, self._signer)
 
     def credentials(self) -> list[FileCredential]:
@@ -222,40 +238,3 @@ class _BookPrices:
     def _find(self, served: str | None) -> PriceRow | None:
         book = bundled()
         return (book.find(self._vendor, served) if served else None) or book.find(self._vendor, self._model)
-
-
-def _route(
-    name: str, config: RouteConfig, whole: Config, deployments: Mapping[str, Deployment], mix: TokenMix
-) -> Route:
-    def candidate(deployment_name: str) -> Candidate:
-        deployment = deployments[deployment_name]
-        defaults = merge(
-            _options(config.task, config.defaults.model_dump(exclude_none=True)),
-            _options(config.task, _deployment_defaults(whole.deployments[deployment_name])),
-        )
-        return Candidate(deployment_name, deployment.health, deployment, defaults)
-
-    picks = [candidate(pick) for pick in config.pick.names]
-    then = [candidate(other) for other in config.then]
-    chooser: Chooser = Weighted(picks, config.pick.weights, then) if config.pick.weights else Ordered(picks, then)
-    return Route(
-        name=name,
-        task=config.task,
-        chooser=chooser,
-        deadline_s=config.deadline,
-        strict=config.unsupported == "error",
-        mix=mix,
-    )
-
-
-def _deployment_defaults(config: DeploymentConfig) -> dict[str, Any]:
-    defaults = config.defaults.model_dump(exclude_none=True)
-    if config.dimensions is not None:
-        defaults["dimensions"] = config.dimensions
-    return defaults
-
-
-def _options(task: Task, values: Mapping[str, Any]) -> Any:
-    """The task's options from a mapping; keys of other tasks are left out (the loader has checked the route's)."""
-    empty = TASKS[task].no_options
-    return type(empty)(**{key: value for key, value in values.items() if hasattr(empty, key)})

@@ -55,7 +55,7 @@ class Core:
         self.clock: Clock = clock or SystemClock()
         self._sinks = tuple(sinks)
         self._processors = tuple(log_processors)
-        self._shared = Shared(transport or _default_transport(), Limiter(MemoryLimits()))
+        self._shared = Shared(transport or _default_transport(), Limiter(MemoryLimits()), self.clock)
         self.snapshot = build(config, self._shared)
         self.log = self._open_log(config)
         self.pipeline = Pipeline(clock=self.clock, random=random or _new_random(), emit=self.emit)

@@ -21,6 +21,7 @@ from orchestrator.policies.limits import Gate, Limiter
 from orchestrator.policies.quarantine import Quarantine
 from orchestrator.policies.retry_budget import RetryBudget
 from orchestrator.spec.auth import Signer
+from orchestrator.spec.clock import Clock
 from orchestrator.spec.provider import Engine
 from orchestrator.spec.routing import Chooser, Health, TokenMix
 from orchestrator.spec.transport import Transport
@@ -65,6 +66,7 @@ class Shared:
 
     transport: Transport
     limiter: Limiter
+    clock: Clock
     health: dict[str, Health] = field(default_factory=dict)
     breakers: dict[str, Breaker] = field(default_factory=dict)
     accounts: dict[tuple[str, str], Account] = field(default_factory=dict)

@@ -41,6 +41,8 @@ class Endpoint:
 
     proxy: str | None = None
     ca_file: str | None = None
+    connect_s: float | None = None
+    """Seconds to wait for a connection; None: as `TransportLimits` says."""
 
 
 class HttpStream(Protocol):

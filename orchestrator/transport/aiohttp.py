@@ -73,9 +73,9 @@ class AiohttpTransport:
                 allow_redirects=False,
             )
         except (*_ClientError, RuntimeError) as error:
-            failure = self._failure(request.url, error)
+            failure = self._failure(request.url, self._connect_s(endpoint), error)
         else:
-            return self._stream(request.url, response)
+            return self._stream(request.url, endpoint, response)
         # Raised out here, aiohttp's exception is no context of ours: it holds the headers that were sent.
         raise failure
 
@@ -83,14 +83,17 @@ class AiohttpTransport:
         """See `Transport.close`."""
         await self._pools.close()
 
-    def _stream(self, url: str, response: aiohttp.ClientResponse) -> BodyStream:
+    def _connect_s(self, endpoint: Endpoint) -> float:
+        return self._limits.connect_s if endpoint.connect_s is None else endpoint.connect_s
+
+    def _stream(self, url: str, endpoint: Endpoint, response: aiohttp.ClientResponse) -> BodyStream:
         try:
             return BodyStream(
                 response.status,
                 response.headers,
                 pull=_reader(response),
                 release=response.close,
-                failure=partial(self._failure, url),
+                failure=partial(self._failure, url, self._connect_s(endpoint)),
                 limit=self._limits.body_bytes,
             )
         except BaseException:
@@ -110,12 +113,12 @@ class AiohttpTransport:
             limit=_most_connections(),
             keepalive_timeout=_KEEPALIVE_S,
             ttl_dns_cache=_DNS_CACHE_S,
-            resolver=_TimedResolver(self._limits.connect_s),
+            resolver=_TimedResolver(self._connect_s(endpoint)),
         )
         return aiohttp.ClientSession(
             connector=connector,
             cookie_jar=aiohttp.DummyCookieJar(),
-            timeout=aiohttp.ClientTimeout(total=None, sock_connect=self._limits.connect_s),
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=self._connect_s(endpoint)),
             auto_decompress=False,
             trust_env=False,
             proxy=proxy,
@@ -123,10 +126,10 @@ class AiohttpTransport:
             max_field_size=_HEADER_BYTES,
         )
 
-    def _failure(self, url: str, error: Exception) -> OrchestratorError:
+    def _failure(self, url: str, connect_s: float, error: Exception) -> OrchestratorError:
         host = host_of(url)
         if isinstance(error, aiohttp.ConnectionTimeoutError):
-            return connect_timeout(host, self._limits.connect_s)
+            return connect_timeout(host, connect_s)
         if isinstance(error, aiohttp.ClientHttpProxyError):
             return ConnectionFailed(f"the proxy does not connect to {host}: status {error.status}")
         if isinstance(error, aiohttp.ClientConnectorError):

@@ -37,14 +37,13 @@ class HttpxTransport:
         self._limits = limits or TransportLimits()
         self._pools: LoopPools[Any] = LoopPools(self._client, _close)
         self._headers = lru_cache(maxsize=256)(complete_headers)
-        self._timeout = (self._limits.connect_s, None, None, None)  # connect, read, write, pool
         self._closing: set[asyncio.Task[None]] = set()
 
     async def send(self, request: HttpRequest, endpoint: Endpoint) -> HttpReply:
         """See `Transport.send`."""
         response = await self._exchange(request, endpoint)
         try:
-            return await self._stream(request.url, response, _raw(response), lambda: None).read_all()
+            return await self._stream(request.url, endpoint, response, _raw(response), lambda: None).read_all()
         finally:
             await response.aclose()
 
@@ -52,14 +51,14 @@ class HttpxTransport:
         """See `Transport.open`."""
         response = await self._exchange(request, endpoint)
         raw = _raw(response)
-        return self._stream(request.url, response, raw, partial(self._release, response, raw))
+        return self._stream(request.url, endpoint, response, raw, partial(self._release, response, raw))
 
     async def close(self) -> None:
         """See `Transport.close`."""
         await self._pools.close()
 
     def _client(self, endpoint: Endpoint) -> Any:
-        if endpoint != Endpoint():
+        if endpoint.proxy is not None or endpoint.ca_file is not None:
             raise ConfigError("proxy and ca_file have no effect on a client of your own: configure them there")
         client = self._factory()
         client.cookies.jar.set_policy(_KeepNoCookies())
@@ -75,25 +74,33 @@ class HttpxTransport:
                     request.url,
                     content=request.body,
                     headers=self._headers(tuple(request.headers.items())),
-                    timeout=self._timeout,
+                    timeout=(self._connect_s(endpoint), None, None, None),  # connect, read, write, pool
                 ),
                 stream=True,
                 follow_redirects=False,
             )
         except Exception as error:  # noqa: BLE001  # two families of exceptions; `_failure` raises what is a bug
-            failure = self._failure(request.url, error)
+            failure = self._failure(request.url, self._connect_s(endpoint), error)
         # Raised out here, the client's exception is no context of ours: it holds the headers that were sent.
         raise failure
 
+    def _connect_s(self, endpoint: Endpoint) -> float:
+        return self._limits.connect_s if endpoint.connect_s is None else endpoint.connect_s
+
     def _stream(
-        self, url: str, response: Any, raw: AsyncGenerator[bytes, None], release: Callable[[], None]
+        self,
+        url: str,
+        endpoint: Endpoint,
+        response: Any,
+        raw: AsyncGenerator[bytes, None],
+        release: Callable[[], None],
     ) -> BodyStream:
         return BodyStream(
             response.status_code,
             response.headers,
             pull=partial(anext, raw, b""),
             release=release,
-            failure=partial(self._failure, url),
+            failure=partial(self._failure, url, self._connect_s(endpoint)),
             limit=self._limits.body_bytes,
         )
 
@@ -105,11 +112,11 @@ class HttpxTransport:
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)
 
-    def _failure(self, url: str, error: Exception) -> OrchestratorError:
+    def _failure(self, url: str, connect_s: float, error: Exception) -> OrchestratorError:
         host = host_of(url)
         names = {cls.__name__ for cls in type(error).__mro__}
         if "ConnectTimeout" in names:
-            return connect_timeout(host, self._limits.connect_s)
+            return connect_timeout(host, connect_s)
         if names & {"ConnectError", "UnsupportedProtocol"}:
             return not_connected(host, error)
         if "ProxyError" in names:
