@@ -1,0 +1,349 @@
+"""The thread that talks to Redis: everything that has come up since the last round trip goes into the next one.
+
+While Redis answers, reservations are asked there. After the first failure every process keeps to its share of the
+limits by itself; after the third that is reported, and Redis is tried now and then. Whatever was used meanwhile is told
+as soon as it answers again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from queue import Empty, SimpleQueue
+from random import Random
+from threading import Event, Lock, Thread
+from typing import Any, TypeAlias
+
+from orchestrator.spec.stores import Slot
+from orchestrator.stores.memory import MemoryLimits
+from orchestrator.stores.redis_asks import Ask, answer_all
+from orchestrator.stores.redis_leases import Leases, Leftover
+from orchestrator.stores.redis_slots import Command, Connection, LinkFailed, SharedSlot, SlotState
+
+__all__ = ["BUSY_S", "Change", "LocalShare", "Stop", "Worker"]
+
+BUSY_S = 0.1
+"""When to look again for a slot that another process may give back at any time."""
+
+_SHARE = 0.8
+_FAILURES = 3
+_SLOWEST_TICK_S = 1.0
+_QUICKEST_TICK_S = 0.02
+_PARTS = 60
+_PROBE_TICKS = 5.0
+_CONNECT_S = 1.0
+_MOST_PER_ROUND = 500
+
+
+class LocalShare:
+    """What this process may use of all limits, while Redis is away."""
+
+    def __init__(self, share: float) -> None:
+        self.store = MemoryLimits()
+        self.share = share
+        self._slots: dict[SharedSlot, tuple[object, Slot]] = {}
+
+    def slots(self, slots: Iterable[SharedSlot]) -> list[Slot]:
+        """The local slots for these, made if new or changed."""
+        return [self._slot(slot) for slot in slots]
+
+    def _slot(self, slot: SharedSlot) -> Slot:
+        limit, local = self._slots.get(slot, (None, None))
+        if local is None or limit is not slot.limit:
+            local = self.store.slot(slot.share(self.share))
+            self._slots[slot] = (slot.limit, local)
+        return local
+
+    def settle(self, slots: Sequence[SharedSlot], changes: Sequence[float], now: float, since: float) -> None:
+        """Correct what is known here. Takes no lock: it may run in a finalizer."""
+        known = [(self._slots[slot][1], change) for slot, change in zip(slots, changes, strict=True) if slot in self]
+        self.store.settle([slot for slot, _ in known], [change for _, change in known], now, since)
+
+    def __contains__(self, slot: SharedSlot) -> bool:
+        return slot in self._slots
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Change:
+    """Something was used or given back without asking. `applied`: the share that has counted it already."""
+
+    slots: Sequence[SharedSlot]
+    changes: Sequence[float]
+    now: float
+    since: float
+    applied: LocalShare | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Stop:
+    """Tell what is untold, give back what is held ahead, and end."""
+
+    done: Event = field(default_factory=Event)
+
+
+Work: TypeAlias = Ask | Change | Stop | SharedSlot
+
+
+class Worker:
+    """One per process. `inbox` and `local` are what other threads touch."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        presence_key: str,
+        *,
+        expected_processes: int,
+        timeout_s: float,
+        monotonic: Callable[[], float],
+        notice: Callable[[str, str], None],
+    ) -> None:
+        self.inbox: SimpleQueue[Work] = SimpleQueue()
+        self.local: LocalShare | None = None
+        self.leases = Leases()
+        self.round_trips = 0
+        self._connection = connection
+        self._presence_key = presence_key
+        self._processes = max(expected_processes, 1)
+        self._timeout_s = timeout_s
+        self._monotonic = monotonic
+        self._notice = notice
+        self._states: dict[SharedSlot, SlotState] = {}
+        self._going_local = Lock()
+        self._failures = 0
+        self._open = False
+        self._tick_s = _SLOWEST_TICK_S
+        self._tick_at = self._retry_at = 0.0
+        self._random = Random()
+        Thread(target=self._run, name="orchestrator-redis", daemon=True).start()
+
+    @property
+    def tick_s(self) -> float:
+        """How often limits are looked at: a part of the shortest period, at most a second."""
+        return self._tick_s
+
+    def go_local(self) -> LocalShare:
+        """The share to keep to; from any thread. Without what was used so far if the worker itself is stuck."""
+        with self._going_local:
+            if self.local is None:
+                self.local = LocalShare(_SHARE / self._processes)
+            return self.local
+
+    # The thread ------------------------------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        stop: Stop | None = None
+        while stop is None:
+            work = self._gather()
+            stop = next((one for one in work if isinstance(one, Stop)), None)
+            asks = [one for one in work if isinstance(one, Ask)]
+            try:
+                self._take_in(work, ended=stop is not None)
+                self._round(asks)
+            except Exception:  # noqa: BLE001 - whatever is wrong here, nobody may wait for an answer that never comes
+                self._failed()
+                self._leave_open(asks)
+        self._leave()
+        stop.done.set()
+
+    def _gather(self) -> list[Work]:
+        work: list[Work] = []
+        due = self._tick_at if self.local is None else self._retry_at
+        with contextlib.suppress(Empty):
+            work.append(self.inbox.get(timeout=max(due - time.monotonic(), 0.0)))
+            while len(work) < _MOST_PER_ROUND:
+                work.append(self.inbox.get_nowait())
+        return work
+
+    def _take_in(self, work: Sequence[Work], *, ended: bool) -> None:
+        for one in work:
+            if isinstance(one, Change):
+                self._correct(one)
+            elif isinstance(one, SharedSlot):
+                self._state(one)
+        now = self._monotonic()
+        self._give_back(self.leases.ended(now, all_of_them=ended or self.local is not None), now)
+
+    def _state(self, slot: SharedSlot) -> SlotState:
+        state = self._states.get(slot)
+        if state is None:
+            state = self._states[slot] = SlotState(slot)
+            periods = [one.limit.period_s for one in self._states if one.limit.period_s]
+            self._tick_s = max(min([_SLOWEST_TICK_S, *(period / _PARTS for period in periods)]), _QUICKEST_TICK_S)
+            self.leases.life_s = self._tick_s
+        return state
+
+    def _correct(self, change: Change) -> None:
+        for slot, by in zip(change.slots, change.changes, strict=True):
+            if by:
+                self._state(slot).correct(by, change.now, change.since)
+        local = self.local
+        if local is not None and change.applied is not local:
+            local.settle(change.slots, change.changes, change.now, change.since)
+
+    def _give_back(self, leftovers: Iterable[Leftover], now: float) -> None:
+        for slots, left, since in leftovers:
+            for slot, amount in zip(slots, left, strict=True):
+                self._state(slot).correct(-amount, now, since)
+
+    # Rounds ----------------------------------------------------------------------------------------------------------
+
+    def _round(self, asks: Sequence[Ask]) -> None:
+        if self.local is not None:
+            self._leave_open(asks)
+            if time.monotonic() >= self._retry_at:
+                self._try_again()
+            return
+        try:
+            self._reach()
+            answers = self._exchange(asks)
+        except LinkFailed:
+            self._failed()
+            self._leave_open(asks)
+        else:
+            self._failures = 0
+            answer_all(answers)
+
+    def _leave_open(self, asks: Sequence[Ask]) -> None:
+        for ask in asks:
+            self.leases.fill(ask.slots, (), self._monotonic())
+        answer_all([(ask, None) for ask in asks])
+
+    def _reach(self) -> None:
+        if not self._open:
+            self._connection.open(self._timeout_s)
+            self._open = True
+
+    def _exchange(self, asks: Sequence[Ask]) -> list[tuple[Ask, float | None]]:
+        """Everything that is to be told, and these questions. Restores what Redis has lost and asks once more."""
+        states = self._untold()
+        due = self._looks() if time.monotonic() >= self._tick_at else []
+        commands = [*self._corrections(states), *(state.look() for state in due), *map(self._question, asks)]
+        if not commands:
+            return []
+        if due:
+            commands.append(("present", (self._presence_key,), ()))
+        answers = self._send(commands)
+        self._told(states)
+        looks = answers[len(states) : len(states) + len(due)]
+        lost = self._look_over(due, looks)
+        if due:
+            self._processes = max(int(answers[-1]), 1)
+        granted = answers[len(states) + len(due) : len(states) + len(due) + len(asks)]
+        again = [ask for ask, answer in zip(asks, granted, strict=True) if answer[0] == "lost"]
+        results = [(ask, self._granted(ask, a)) for ask, a in zip(asks, granted, strict=True) if a[0] != "lost"]
+        return results + self._restore(lost, again)
+
+    def _restore(self, lost: Sequence[SlotState], asks: Sequence[Ask]) -> list[tuple[Ask, float | None]]:
+        states = dict.fromkeys([*lost, *(self._state(slot) for ask in asks for slot in ask.slots)])
+        commands = [state.restore() for state in states if state.id]
+        if not commands:
+            return []
+        answers = self._send([*commands, *map(self._question, asks)])[len(commands) :]
+        return [(ask, self._granted(ask, answer)) for ask, answer in zip(asks, answers, strict=True)]
+
+    def _send(self, commands: Sequence[Command]) -> list[Any]:
+        self.round_trips += 1
+        return self._connection.run(commands)
+
+    def _untold(self) -> list[SlotState]:
+        return [state for state in self._states.values() if state.untold]
+
+    def _corrections(self, states: Iterable[SlotState]) -> list[Command]:
+        now = self._monotonic()
+        return [state.correction(now) for state in states]
+
+    def _told(self, states: Iterable[SlotState]) -> None:
+        for state in states:
+            state.told()
+
+    def _looks(self) -> list[SlotState]:
+        self._tick_at = time.monotonic() + self._tick_s
+        return list(self._states.values())
+
+    def _look_over(self, states: Sequence[SlotState], answers: Sequence[Any]) -> list[SlotState]:
+        now = self._monotonic()
+        lost = [state for state, answer in zip(states, answers, strict=True) if state.is_lost(answer)]
+        for state, answer in zip(states, answers, strict=True):
+            state.seen(answer, now)
+        return lost
+
+    def _question(self, ask: Ask) -> Command:
+        extra = ask.extra or (0.0,) * len(ask.slots)
+        arguments: list[Any] = []
+        for slot, amount, more in zip(ask.slots, ask.amounts, extra, strict=True):
+            arguments += [*slot.numbers, amount, more, self._state(slot).id]
+        return "reserve", tuple([slot.key for slot in ask.slots]), tuple(arguments)
+
+    def _granted(self, ask: Ask, answer: Sequence[str]) -> float | None:
+        wait, share = answer
+        if ask.extra is not None:
+            now = self._monotonic()
+            granted = [float(share) * amount for amount in ask.extra] if wait == "0" else []
+            self._give_back(self.leases.fill(ask.slots, granted, now), now)
+        if wait == "lost":
+            return None
+        if wait == "busy":
+            return BUSY_S * self._random.uniform(0.5, 1.0)
+        if wait == "0":
+            for slot, amount in zip(ask.slots, ask.amounts, strict=True):
+                self._state(slot).took(amount)
+            return 0.0
+        ask.rated = True
+        return float(wait)
+
+    # Trouble ---------------------------------------------------------------------------------------------------------
+
+    def _failed(self) -> None:
+        self._failures += 1
+        for state in self._states.values() if self._open else ():
+            state.perhaps_told()
+        self._open = False
+        self._connection.close()
+        pause = _PROBE_TICKS * self._tick_s * self._random.uniform(0.8, 1.2) if self._failures >= _FAILURES else 0.0
+        self._retry_at = time.monotonic() + pause
+        if self.local is None:
+            self._keep_to_share()
+        if self._failures == _FAILURES:
+            self._tell("llm.limits.local", "Redis does not answer: this process keeps to its own share of the limits")
+
+    def _keep_to_share(self) -> None:
+        local = LocalShare(_SHARE / self._processes)
+        now = self._monotonic()
+        for state in self._states.values():
+            local.slots([state.slot])
+            state.move_to(local.store, local.share, now)
+        with self._going_local:
+            self.local = local
+
+    def _try_again(self) -> None:
+        try:
+            self._connection.open(_CONNECT_S)
+            self._open = True
+            self._tick_at = 0.0
+            self._exchange([])
+        except LinkFailed:
+            self._failed()
+            return
+        noticed, self._failures = self._failures >= _FAILURES, 0
+        self.local = None
+        if noticed:
+            self._tell("llm.limits.shared", "Redis answers again: limits are shared by all processes")
+
+    def _tell(self, name: str, message: str) -> None:
+        with contextlib.suppress(Exception):
+            self._notice(name, message)
+
+    def _leave(self) -> None:
+        """Nothing is held by a process that has ended; what was used is told."""
+        with contextlib.suppress(LinkFailed):
+            if self._open:
+                self._send([*self._corrections(self._untold()), ("leave", (self._presence_key,), ())])
+        self._connection.close()
+
+
+def local_wait(wait: float) -> float:
+    """What to tell a caller whom the local share refused: nothing is refused for good because Redis is away."""
+    return wait if math.isfinite(wait) else BUSY_S
