@@ -13,6 +13,9 @@ from orchestrator.spec.stores import Dimension, Limit, Slot
 __all__ = ["MemoryLimits"]
 
 _HEADROOM = 0.95
+_TOKEN_HEADROOM = 0.97
+"""For tokens per minute, which two rules watch: the window keeps the limit, the pace need only spread it."""
+
 _BURST = 0.05
 _PARTS = 60
 _PACED_S = 3_600.0
@@ -41,6 +44,7 @@ class _Pace:
 
     In any window of a period at most `burst + period * rate` units get in, which is kept at 95 % of the limit: 5 % may
     come at once, 90 % spread over the period. A single request may exceed the burst; it waits for an empty bucket.
+    Tokens have a window beside the pace, which keeps the limit; for them 97 % are spread over the period.
     """
 
     __slots__ = ("at", "burst", "level", "limit", "rate")
@@ -56,8 +60,10 @@ class _Pace:
         self.burst = _BURST * limit.amount
         if limit.dimension == "requests":
             self.burst = min(max(self.burst, 1.0), usable)
-        # A limit of one request per period has no room beside its burst: then the period itself is the pace.
-        self.rate = (usable - self.burst) / limit.period_s or 1.0 / limit.period_s
+            # A limit of one request per period has no room beside its burst: then the period itself is the pace.
+            self.rate = (usable - self.burst) / limit.period_s or 1.0 / limit.period_s
+        else:
+            self.rate = _TOKEN_HEADROOM * limit.amount / limit.period_s
 
     def room(self, now: float) -> float:
         return self.burst - max(self.level - (now - self.at) * self.rate, 0.0)
@@ -81,7 +87,7 @@ class _Pace:
 
 
 class _Window:
-    """What was taken in the last period, counted in sixty parts, is kept at 95 % of the limit.
+    """What was taken in the last period, counted in sixty parts, is kept at 97 % of the limit, of a day's at 95 %.
 
     A part counts until the whole of it has left the period. A single request may take all of the limit if the period
     before it was empty.
@@ -98,7 +104,8 @@ class _Window:
     def adopt(self, limit: Limit) -> None:
         self.limit = limit
         self.part_s = limit.period_s / _PARTS
-        self.usable = max(_HEADROOM * limit.amount, 1.0)
+        headroom = _HEADROOM if limit.period_s > _PACED_S else _TOKEN_HEADROOM
+        self.usable = max(headroom * limit.amount, 1.0)
 
     def room(self, now: float) -> float:
         return self.usable - self.total

@@ -102,8 +102,8 @@ def test_nothing_left_waits_as_long_as_it_must():
     made = learner(limit(60_000, "tokens"), store=store)
     made.seen([stated(60_000, 0.0, dimension="tokens")], 100.0)
     slots = [store.slot(made.limits[0])]
-    wait = store.reserve(slots, [900.0], 100.0)
-    assert wait == pytest.approx(1.0)  # 900 tokens at 900 a second
+    wait = store.reserve(slots, [970.0], 100.0)
+    assert wait == pytest.approx(1.0)  # 970 tokens at 970 a second
     assert store.reserve(slots, [900.0], 100.0 + wait) == 0.0
 
 
@@ -127,19 +127,19 @@ def test_refusals_lower_the_rate():
     """Each second with refusals takes 30 % off, a burst of them counts once, and 5 % is left at the least."""
     made = learner(limit(1_000))
     for _ in range(50):
-        made.throttled(10.0)
+        made.throttled([], 10.0)
     assert amount(made) == 700.0
-    made.throttled(10.9)
+    made.throttled([], 10.9)
     assert amount(made) == pytest.approx(710.0)  # too soon to cut again, and some has come back
     for second in range(11, 60):
-        made.throttled(float(second))
+        made.throttled([], float(second))
     assert 50.0 <= amount(made) <= 60.0
 
 
 def test_recovery():
     """Two per cent of the whole come back each second, and after that nothing is left to refresh."""
     made = learner(limit(1_000))
-    made.throttled(0.0)
+    made.throttled([], 0.0)
     for now, expected in [(1.0, 720.0), (5.0, 800.0), (14.9, 990.0), (15.0, 1_000.0)]:
         assert made.recovering
         made.refresh(now)
@@ -155,14 +155,14 @@ def test_overload_lowers_concurrency_only():
     for second in range(1, 100):
         made.overloaded(float(second))
     assert amounts(made)[("concurrency", 0.0)] >= 1.0
-    made.throttled(200.0)
+    made.throttled([], 200.0)
     assert amounts(made) == {("requests", 60.0): 700.0, ("concurrency", 0.0): 10.0}
 
 
 def test_day_limits_are_not_lowered():
     """A refusal is about the last minute, not about the day."""
     made = learner(limit(1_000), limit(10_000, period_s=DAY))
-    made.throttled(0.0)
+    made.throttled([], 0.0)
     assert amounts(made) == {("requests", 60.0): 700.0, ("requests", DAY): 10_000.0}
 
 
@@ -172,9 +172,9 @@ def test_account_takes_what_the_model_cannot():
     account = Learner(store, "openai")
     account.configure([limit(1_000, key="openai")], 0.0)
     bare, own = learner(store=store, account=account), learner(limit(500), store=store, account=account)
-    own.throttled(0.0)
+    own.throttled([], 0.0)
     assert (amount(own), amount(account)) == (350.0, 1_000.0)
-    bare.throttled(0.0)
+    bare.throttled([], 0.0)
     assert amount(account) == 700.0
     assert bare.recovering
     bare.refresh(60.0)
@@ -187,7 +187,7 @@ def test_large_requests_wait_instead_of_failing():
     store = MemoryLimits()
     made = learner(limit(10_000, "tokens"), store=store)
     for second in range(60):
-        made.throttled(float(second))
+        made.throttled([], float(second))
     slots = [store.slot(made.limits[0])]
     assert made.limits[0].amount < 1_000.0
     assert store.reserve(slots, [9_000.0], 60.0) == 0.0
@@ -202,7 +202,7 @@ def test_reload():
     """What was learnt outlives a reload: the vendor's limit, what was lowered, and what the file does not have."""
     made = learner(limit(500))
     made.seen([stated(400), stated(90_000, dimension="tokens")], 1.0)
-    made.throttled(1.0)
+    made.throttled([], 1.0)
     found = {(one.dimension): one.amount for one in made.configure([limit(300), limit(9, key="openai")], 1.0)}
     assert found == {"requests": pytest.approx(210.0), "tokens": pytest.approx(0.7 * 85_500)}
     found = {(one.dimension): one.amount for one in made.configure([], 100.0)}
@@ -260,7 +260,7 @@ def test_never_above_never_stuck(configured, steps):
             made.seen([stated(float(said), float(min(said, remaining)))], now)
             vendor = float(said)
         elif what == "refused":
-            made.throttled(now)
+            made.throttled([], now)
         elif what == "overloaded":
             made.overloaded(now)
         else:
@@ -286,7 +286,7 @@ def test_no_window_over_the_configured_limit(configured, steps):
     for what, after, said, remaining in steps:
         now += after
         if what == "refused":
-            made.throttled(now)
+            made.throttled([], now)
         elif what == "answer":
             made.seen([stated(float(said), float(min(said, remaining)))], now)
         else:

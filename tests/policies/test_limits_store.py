@@ -39,9 +39,9 @@ def test_tokens_wait_exactly():
     """A refusal says to the microsecond when there is room; then there is."""
     store = Store(tokens(60_000))
     assert store.take(3_000) == 0.0
-    assert store.take(900) == pytest.approx(1.0)
-    assert store.take(900, now=1000.999) == pytest.approx(0.001)
-    assert store.take(900, now=1001.0) == 0.0
+    assert store.take(970) == pytest.approx(1.0)
+    assert store.take(970, now=1000.999) == pytest.approx(0.001)
+    assert store.take(970, now=1001.0) == 0.0
 
 
 @pytest.mark.parametrize("now", [0.0, 3.7, 1_000.0, 7_654_321.123])
@@ -58,9 +58,9 @@ def test_the_wait_is_enough(now):
 def test_larger_than_the_burst_waits_for_an_empty_bucket():
     """A request of more than 5 % of the limit goes when the bucket is empty, and then takes its time to drain."""
     store = Store(tokens(60_000))
-    assert store.take(9_000) == 0.0
-    assert store.take(9_000) == pytest.approx(10.0)
-    assert store.take(9_000, now=1010.0) == 0.0
+    assert store.take(9_700) == 0.0
+    assert store.take(9_700) == pytest.approx(10.0)
+    assert store.take(9_700, now=1010.0) == 0.0
 
 
 def test_a_large_request_waits_for_the_window():
@@ -79,7 +79,7 @@ def test_oversize_never_fits():
     store = Store(tokens(1_000))
     assert math.isnan(store.take(1_001))
     assert store.take(1_000) == 0.0
-    assert store.take(1_000) == pytest.approx(60 / 0.9)
+    assert store.take(1_000) == pytest.approx(60 / 0.97)
 
 
 def test_refund_makes_room():
@@ -106,7 +106,7 @@ def test_refund_counts_where_it_was_taken():
     assert store.take(50_000, now=1000.0) == 0.0
     assert store.take(27_000, now=1066.0) == 0.0
     store.settle(-50_000, now=1066.0, since=1000.0)
-    assert store.take(31_000, now=1110.0) > 0
+    assert store.take(32_000, now=1110.0) > 0
 
 
 def test_debt_is_paid():
@@ -114,7 +114,7 @@ def test_debt_is_paid():
     store = Store(tokens(60_000))
     assert store.take(100) == 0.0
     store.settle(9_000, now=1050.0, since=1000.0)
-    assert store.take(900, now=1050.0) == pytest.approx(7.667, abs=0.001)
+    assert store.take(900, now=1050.0) == pytest.approx(6_900 / 970)
     store.settle(0.0)  # an estimate that was right changes nothing
     assert store.take(900, now=1057.7) == 0.0
 
@@ -142,8 +142,8 @@ def test_all_or_nothing():
     """A refusal by one limit takes nothing from the others, wherever it stands; the longest wait is given."""
     store = Store(requests(600), tokens(60_000), concurrency(1))
     assert store.take(1, 3_000, 1) == 0.0
-    assert store.take(1, 900, 0) == pytest.approx(1.0)
-    assert store.take(1, 900, 1) == math.inf
+    assert store.take(1, 970, 0) == pytest.approx(1.0)
+    assert store.take(1, 970, 1) == math.inf
     assert math.isnan(store.take(1, 60_001, 1))
     assert [store.limits.reserve(store.slots[:1], [1], 1000.0) for _ in range(29)] == [0.0] * 29
     assert store.limits.reserve(store.slots[:1], [1], 1000.0) > 0
@@ -224,14 +224,14 @@ def test_no_window_sees_more_requests(pauses, limit):
 
 
 def test_full_speed_is_reached():
-    """Waiting callers get at least nine tenths of a limit, with small and with large requests."""
+    """Waiting callers get at least 94 % of a limit, with small and with large requests."""
     for size in (100, 2_500, 15_000):
         store, now, total = Store(tokens(60_000)), 1000.0, 0
         while now < 1600.0:
             wait = store.take(size, now=now)
             now += wait
             total += 0 if wait else size
-        assert total >= 10 * 60_000 * (0.9 if size < 10_000 else 0.73)
+        assert total >= 10 * 60_000 * (0.94 if size < 10_000 else 0.73)
 
 
 def test_threads_never_exceed_the_limit():
