@@ -105,4 +105,4 @@ def test_what_others_use_is_listed():
         and name not in exported(trees[module])
         and not name.startswith("__")
     }
-    assert sorted(unlisted) == []
+    assert "\n".join(sorted(unlisted)) == ""

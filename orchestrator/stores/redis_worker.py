@@ -23,7 +23,7 @@ from orchestrator.stores.redis_asks import Ask, answer_all
 from orchestrator.stores.redis_leases import Leases, Leftover
 from orchestrator.stores.redis_slots import Command, Connection, LinkFailed, SharedSlot, SlotState
 
-__all__ = ["BUSY_S", "Change", "LocalShare", "Stop", "Worker"]
+__all__ = ["BUSY_S", "Change", "LocalShare", "Stop", "Worker", "local_wait"]
 
 BUSY_S = 0.1
 """When to look again for a slot that another process may give back at any time."""
