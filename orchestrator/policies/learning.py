@@ -1,9 +1,9 @@
 """Limits as the vendor states them in its answers, and as its refusals show them where it states none.
 
-A stated limit below the configured one is adopted at 95 %, and where none is configured it is adopted as it stands; the
-configured limit is never exceeded. A refusal without a word lowers the rate by 30 %, at most once a second, to no less
-than 5 %; overload and timeouts lower concurrency by 10 % in the same way. Both recover by 2 % a second: from the floor
-to the whole in 48 seconds.
+A stated limit is adopted at 95 % where it is below the configured one or none is configured; the configured limit is
+never exceeded. A refusal that no statement explains lowers the rate by 30 %, at most once a second, to no less than
+5 %; overload and timeouts lower concurrency by 10 % in the same way. Both recover by 2 % a second: from the floor to
+the whole in 48 seconds.
 """
 
 from __future__ import annotations
@@ -47,11 +47,6 @@ class _Adjusted:
         self._at = 0.0
         self._cut_at = -math.inf
 
-    @property
-    def known(self) -> bool:
-        """Somebody said how much it is."""
-        return self.configured is not None or self.stated is not None
-
     def share(self, now: float) -> float:
         """Of the whole, 0.05 to 1."""
         if self._share >= 1.0:
@@ -64,20 +59,22 @@ class _Adjusted:
             self._share = max(self.share(now) * by, _FLOOR)
             self._at = self._cut_at = now
 
-    def limit(self, key: str, now: float) -> Limit:
-        """What to hold calls to."""
-        whole, largest = self._whole()
-        share = math.floor(self.share(now) * _STEPS + 1e-6) / _STEPS
-        # At least one request, and a large one still fits as a whole: a low rate makes it wait, not fail.
-        return Limit(key, self.dimension, max(whole * share, min(whole, 1.0)), self.period_s, largest)
-
-    def _whole(self) -> tuple[float, float]:
-        """The limit while nobody refuses, and the largest request that the vendor would take."""
+    @property
+    def whole(self) -> float:
+        """What holds while nobody refuses; `inf` while nobody said how much it is."""
         configured, stated = self.configured, self.stated
         if stated is None or (configured is not None and configured <= stated):
-            assert configured is not None
-            return configured, configured
-        return _HEADROOM * stated, stated
+            return math.inf if configured is None else configured
+        return _HEADROOM * stated
+
+    def limit(self, key: str, now: float) -> Limit:
+        """What to hold calls to."""
+        whole = self.whole
+        share = math.floor(self.share(now) * _STEPS + 1e-6) / _STEPS
+        # At least one request, and a large one still fits as a whole: a low rate makes it wait, not fail.
+        amount = max(whole * share, min(whole, 1.0))
+        largest = min([known for known in (self.configured, self.stated) if known is not None])
+        return Limit(key, self.dimension, amount, self.period_s, largest)
 
 
 class Learner:
@@ -106,7 +103,7 @@ class Learner:
         with self._lock:
             for place in [*own, *self._rules]:
                 self._rule(place).configured = own.get(place)
-            for place in [place for place, rule in self._rules.items() if not rule.known]:
+            for place in [place for place, rule in self._rules.items() if rule.whole == math.inf]:
                 for kept in (self._rules, self._slots, self._gauges):
                     kept.pop(place, None)
             self._apply(now)
@@ -123,14 +120,39 @@ class Learner:
             return False
         with self._lock:
             before = len(self._slots)
-            for one in limits:
-                place = (one.dimension, one.period_s)
-                if one.limit and (place in self._rules or len(self._rules) < _MOST_LIMITS):
-                    self._rule(place).stated = one.limit
-            self._apply(now)
-            for one in limits:
-                self._take_over(one, now)
+            self._learn(limits, now)
             return len(self._slots) > before
+
+    def throttled(self, limits: Sequence[SeenLimit], now: float) -> bool:
+        """The vendor refused for the rate, and its answer stated these. True as for `seen`.
+
+        A limit that turns out to be lower, or used up, explains the refusal. If it is what we held to anyway, somebody
+        else uses it too, or it is not all there is: then the rate is lowered, as if nothing had been stated.
+        """
+        with self._lock:
+            before = len(self._slots)
+            explained = self._learn(limits, now)
+            new = len(self._slots) > before
+        if not explained:
+            self._cut(_CUT, now, lambda rule: 0.0 < rule.period_s <= _PACED_S)
+        return new
+
+    def overloaded(self, now: float) -> None:
+        """The vendor has no capacity, or did not answer in time."""
+        self._cut(_CUT_IN_FLIGHT, now, lambda rule: rule.dimension == "concurrency")
+
+    def _learn(self, limits: Sequence[SeenLimit], now: float) -> bool:
+        """True if it shows that calls were held to too much."""
+        lower = False
+        for one in limits:
+            place = (one.dimension, one.period_s)
+            if one.limit and (place in self._rules or len(self._rules) < _MOST_LIMITS):
+                rule = self._rule(place)
+                before, rule.stated = rule.whole, one.limit
+                lower = lower or rule.whole < before
+        self._apply(now)
+        owed = [self._take_over(one, now) for one in limits]
+        return lower or any(owed)
 
     def _rule(self, place: tuple[Dimension, float]) -> _Adjusted:
         rule = self._rules.get(place)
@@ -147,23 +169,16 @@ class Learner:
                 if isinstance(slot, Gauge):
                     self._gauges[place] = slot
 
-    def _take_over(self, one: SeenLimit, now: float) -> None:
+    def _take_over(self, one: SeenLimit, now: float) -> bool:
         """What the vendor does not have any more was used by somebody else, or counted higher than we did."""
         place = (one.dimension, one.period_s)
         gauge = self._gauges.get(place)
         if gauge is None or one.remaining is None or one.period_s > _PACED_S:
-            return
+            return False
         missing = gauge.room(now) - one.remaining
         if missing > 0.0:
             self._store.settle([self._slots[place]], [missing], now)
-
-    def throttled(self, now: float) -> None:
-        """The vendor refused for the rate, and its answer stated no limits."""
-        self._cut(_CUT, now, lambda rule: 0.0 < rule.period_s <= _PACED_S)
-
-    def overloaded(self, now: float) -> None:
-        """The vendor has no capacity, or did not answer in time."""
-        self._cut(_CUT_IN_FLIGHT, now, lambda rule: rule.dimension == "concurrency")
+        return missing > 0.0
 
     def _cut(self, by: float, now: float, concerns: Callable[[_Adjusted], bool]) -> None:
         with self._lock:

@@ -136,6 +136,20 @@ def test_refusals_lower_the_rate():
     assert 50.0 <= amount(made) <= 60.0
 
 
+def test_refusals_with_a_reason():
+    """A refusal whose answer states a lower limit, or that nothing is left, lowers nothing else; one that states what
+    we held to anyway lowers the rate, also while it recovers.
+    """
+    made = learner(limit(1_200))
+    assert made.throttled([stated(1_000, 0.0), stated(90_000, dimension="tokens")], 0.0) is True
+    assert amounts(made) == {("requests", 60.0): 950.0, ("tokens", 60.0): 85_500.0}
+    made.throttled([stated(1_000, 0.0)], 2.0)  # two seconds' worth of room here, none there
+    assert amounts(made)[("requests", 60.0)] == 950.0
+    for now, share in [(2.0, 0.70), (4.0, 0.518), (6.0, 0.39)]:
+        made.throttled([stated(1_000, 900.0)], now)
+        assert amounts(made)[("requests", 60.0)] == pytest.approx(share * 950.0, abs=9.5)
+
+
 def test_recovery():
     """Two per cent of the whole come back each second, and after that nothing is left to refresh."""
     made = learner(limit(1_000))
