@@ -126,8 +126,8 @@ class Learner:
     def throttled(self, limits: Sequence[SeenLimit], now: float) -> bool:
         """The vendor refused for the rate, and its answer stated these. True as for `seen`.
 
-        A limit that turns out to be lower, or used up, explains the refusal. If it is what we held to anyway, somebody
-        else uses it too, or it is not all there is: then the rate is lowered, as if nothing had been stated.
+        A limit that turns out to be lower explains the refusal. If it is what we held to anyway, somebody else uses it
+        too, or it is not all there is: then the rate is lowered, as if nothing had been stated.
         """
         with self._lock:
             before = len(self._slots)
@@ -142,7 +142,7 @@ class Learner:
         self._cut(_CUT_IN_FLIGHT, now, lambda rule: rule.dimension == "concurrency")
 
     def _learn(self, limits: Sequence[SeenLimit], now: float) -> bool:
-        """True if it shows that calls were held to too much."""
+        """True if a limit is lower than we thought."""
         lower = False
         for one in limits:
             place = (one.dimension, one.period_s)
@@ -151,8 +151,9 @@ class Learner:
                 before, rule.stated = rule.whole, one.limit
                 lower = lower or rule.whole < before
         self._apply(now)
-        owed = [self._take_over(one, now) for one in limits]
-        return lower or any(owed)
+        for one in limits:
+            self._take_over(one, now)
+        return lower
 
     def _rule(self, place: tuple[Dimension, float]) -> _Adjusted:
         rule = self._rules.get(place)
@@ -169,16 +170,15 @@ class Learner:
                 if isinstance(slot, Gauge):
                     self._gauges[place] = slot
 
-    def _take_over(self, one: SeenLimit, now: float) -> bool:
+    def _take_over(self, one: SeenLimit, now: float) -> None:
         """What the vendor does not have any more was used by somebody else, or counted higher than we did."""
         place = (one.dimension, one.period_s)
         gauge = self._gauges.get(place)
         if gauge is None or one.remaining is None or one.period_s > _PACED_S:
-            return False
+            return
         missing = gauge.room(now) - one.remaining
         if missing > 0.0:
             self._store.settle([self._slots[place]], [missing], now)
-        return missing > 0.0
 
     def _cut(self, by: float, now: float, concerns: Callable[[_Adjusted], bool]) -> None:
         with self._lock:
