@@ -1,4 +1,4 @@
-"""Vendors of the simulation: a transport whose far side changes its mood, and a ledger of what really happened there."""
+"""Vendors of the simulation: a transport whose far side changes its mood, and a ledger of what happened there."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ from orchestrator.testing import CapturedEvents, VirtualClock
 __all__ = ["KEYS", "PROMPT_MARKER", "Operation", "Outcome", "Plan", "Run", "draw", "simulate"]
 
 PROMPT_MARKER = "prompt-marker"
-KEYS = {f"acc{i}": f"sk-simulated-{i}-0123456789abcdef" for i in range(3)}
+KEYS = {name: f"sk-simulated-{name}-0123456789abcdef" for name in ("acc0", "acc1", "acc2", "spare")}
 _MOST_READINGS = 2_000_000
 _OPERATIONS = {
     "chat": 10,
@@ -38,6 +38,7 @@ _OPERATIONS = {
     "reload": 1,
 }
 _SETTLED_S = 700.0
+"""After the moods have ended: the longest that anything rests (a breaker five minutes and a fifth) has passed."""
 
 T = TypeVar("T")
 
@@ -82,7 +83,7 @@ class Outcome:
 
 @dataclass(slots=True)
 class Plan:
-    """Everything that a seed decides."""
+    """Everything that a seed decides. Moods last until so many seconds after the start."""
 
     configs: list[dict[str, Any]]
     moods: dict[str, list[tuple[float, str]]]
@@ -110,17 +111,22 @@ class Run:
 def draw(random: Random) -> Plan:
     """A configuration in two versions, moods and a load."""
     accounts = list(KEYS)[: random.randint(1, 3)]
-    names = [f"dep{i}" for i in range(random.randint(2, 5))]
-    first = _config(random, accounts, names)
-    return Plan([first, _other_version(random, first)], {name: _moods(random) for name in names}, _load(random))
+    owners = {f"dep{i}": random.choice(accounts) for i in range(random.randint(2, 5))}
+    moods = {name: _moods(random) for name in owners}
+    if random.random() < 0.3:  # one that is always well and has room
+        owners |= {"spare": "spare"}
+        moods |= {"spare": [(float("inf"), "ok")]}
+    first = _config(random, owners)
+    return Plan([first, _other_version(random, first)], moods, _load(random))
 
 
-def _config(random: Random, accounts: list[str], names: list[str]) -> dict[str, Any]:
-    owners = {name: random.choice(accounts) for name in names}
+def _config(random: Random, owners: dict[str, str]) -> dict[str, Any]:
+    names = list(owners)
     fallbacks = names[random.randint(1, len(names)) :]
     picks: Any = names[: len(names) - len(fallbacks)]
-    if len(picks) > 1 and random.random() < 0.5:
-        picks = {"weighted": {name: random.randint(1, 9) for name in picks}}
+    rule = random.choice([None, None, "weighted", "weighted", "fastest", "least_busy", "cheapest"])
+    if len(picks) > 1 and rule:
+        picks = {rule: {name: random.randint(1, 9) for name in picks} if rule == "weighted" else picks}
     route = {"task": "chat", "pick": picks, "then": fallbacks, "defaults": {"max_output_tokens": 30}}
     used = sorted(set(owners.values()))
     return {
@@ -134,12 +140,13 @@ def _config(random: Random, accounts: list[str], names: list[str]) -> dict[str, 
 
 def _account(random: Random, name: str) -> dict[str, Any]:
     account = {"kind": "openai", "base_url": f"https://{name}.example.com/v1", "api_key": {"env": f"KEY_{name}"}}
-    return account | _limits(random, 0.25)
+    return account | ({} if name == "spare" else _limits(random, 0.25))
 
 
 def _deployment(random: Random, name: str, owner: str) -> dict[str, Any]:
     price = {"input": random.randint(1, 900) / 100, "output": random.randint(1, 900) / 100}
-    return {"provider": owner, "model": name, "price": price} | _limits(random, 0.4)
+    limits = {} if name == "spare" else _limits(random, 0.4)
+    return {"provider": owner, "model": name, "price": price} | limits
 
 
 def _limits(random: Random, likely: float) -> dict[str, Any]:
@@ -152,9 +159,11 @@ def _other_version(random: Random, config: dict[str, Any]) -> dict[str, Any]:
     """The same accounts and limits, in another order or with one pick fewer."""
     other: dict[str, Any] = json.loads(json.dumps(config))
     route = other["routes"]["answer"]
-    names = [*(route["pick"]["weighted"] if isinstance(route["pick"], dict) else route["pick"]), *route.pop("then", ())]
+    pick = route["pick"]
+    names = [*(next(iter(pick.values())) if isinstance(pick, dict) else pick), *route.pop("then", ())]
     random.shuffle(names)
-    route["pick"] = names[: max(1, len(names) - random.randint(0, 1))]
+    gone = next((name for name in names if name != "spare"), None) if random.random() < 0.5 else None
+    route["pick"] = [name for name in names if name != gone]
     return other
 
 
@@ -174,7 +183,8 @@ def _load(random: Random) -> list[Operation]:
     kinds, weights = list(_OPERATIONS), list(_OPERATIONS.values())
     bursts = [random.uniform(0.0, 120.0) for _ in range(random.randint(1, 4))]
     operations = []
-    for number in range(random.randint(10, 40)):
+    most = 40 if random.random() < 0.95 else 200
+    for number in range(random.randint(10, most)):
         operations.append(
             Operation(
                 number=number,
@@ -194,10 +204,9 @@ def simulate(seed: int) -> Run:
     random = Random(seed)
     plan = draw(random)
     clock = _Watched()
-    vendors = Vendors(clock, Random(seed + 1), plan.moods)
-    moods_begin = clock.monotonic()
-    for name, moods in plan.moods.items():
-        plan.moods[name] = [(moods_begin + until, mood) for until, mood in moods]
+    begin = clock.monotonic()
+    moods = {name: [(begin + until, mood) for until, mood in several] for name, several in plan.moods.items()}
+    vendors = Vendors(clock, Random(seed + 1), moods)
     events = CapturedEvents()
     os.environ.update({f"KEY_{name}": key for name, key in KEYS.items()})
     llm = AsyncOrchestrator(plan.configs[0], transport=vendors, clock=clock, random=Random(seed + 2), sinks=[events])
@@ -234,6 +243,8 @@ async def _main(run: Run, clock: VirtualClock) -> None:
     tasks = [asyncio.create_task(_operate(run, operation, clock, begin)) for operation in run.plan.operations]
     run.outcomes = list(await asyncio.gather(*tasks))
     await asyncio.sleep(_SETTLED_S)
+    last = Operation(len(run.plan.operations), "last chat", clock.monotonic() - begin, 60.0, 0.0, 0.0, 0)
+    run.outcomes.append(await _operate(run, last, clock, begin))
     await run.llm.close()
     left = asyncio.all_tasks() - {asyncio.current_task()}
     run.complaints += [f"a task is left: {task}" for task in left]
@@ -252,7 +263,7 @@ async def _operate(run: Run, operation: Operation, clock: VirtualClock, begin: f
         task.cancel()
     try:
         outcome.result = await task
-    except BaseException as error:  # noqa: BLE001  # judged afterwards, whatever it is
+    except BaseException as error:  # judged afterwards, whatever it is
         outcome.result = error
     return outcome
 
@@ -311,23 +322,20 @@ async def _read_on(stream: Any) -> list[Any]:
     for _ in range(2):
         try:
             more += await stream.read()
-        except Exception as error:  # noqa: BLE001  # it may say its error again
+        except Exception as error:  # it may say its error again
             more.append(error)
     return more
 
 
-def _print(run: Run) -> None:
-    print(json.dumps(run.plan.configs, indent=1))
-    print(json.dumps(run.plan.moods, indent=1))
-    for outcome in run.outcomes:
-        print(outcome.operation, "->", repr(outcome.result)[:300], "late", outcome.late_s)
-    for arrival in run.vendors.ledger:
-        print(arrival)
+def _trace(run: Run) -> list[str]:
+    lines = [json.dumps(run.plan.configs, indent=1), json.dumps(run.plan.moods)]
+    lines += [f"{one.operation} -> {one.result!r:.300} late {one.late_s}" for one in run.outcomes]
+    lines += map(str, run.vendors.ledger)
     for event in run.calls:
-        print(round(event.time, 3), event.context.tags, event.status, repr(event.error)[:300], event.timings)
-        for attempt in event.attempts:
-            print("   ", attempt)
+        lines.append(f"{event.time:.3f} {event.context.tags} {event.status} {event.error!r:.300} {event.timings}")
+        lines += [f"    {attempt}" for attempt in event.attempts]
+    return lines
 
 
 if __name__ == "__main__":
-    _print(simulate(int(sys.argv[1])))
+    sys.stdout.write("\n".join([*_trace(simulate(int(sys.argv[1]))), ""]))

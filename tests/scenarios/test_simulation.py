@@ -18,7 +18,7 @@ FIRST = int(os.environ.get("ORCHESTRATOR_SEED", "0"))
 
 
 def test_invariants_hold_for_every_seed() -> None:
-    """Nothing stays reserved, no limit is exceeded, every attempt is paid once, every call has one end and one event."""
+    """Nothing stays reserved, no limit is exceeded, each attempt is paid once, each call has one end and one event."""
     for seed in range(FIRST, FIRST + RUNS):
         found = violations(simulate(seed))
         if found:
