@@ -67,6 +67,10 @@ routes:
   search: {{task: embed, pick: vectors, defaults: {{input_type: query}}}}
   rank: {{task: rerank, pick: ranker, defaults: {{top_n: 3}}}}
 
+# A deployment that keeps failing is left alone, then tried with one call at a time. In real life that takes seconds to
+# minutes (leave this line out); the demo is in a hurry.
+breaker: {{open: 400ms, longest: 400ms, probes: 1, ramp: 400ms}}
+
 # One JSON line per call, with its exact cost.
 log: {{path: calls.jsonl}}
 """
