@@ -63,7 +63,7 @@ def test_demo_tells_its_story_in_order(played: Run) -> None:
         "alpha begins to answer 429",
         "alpha answered 429; steady (beta) answered that call",
         "alpha dies, with ",
-        "alpha cannot be reached; ",
+        "alpha broke off a call in mid-flight; ",
         "alpha is back",
         "gpt-4o-mini becomes gpt-4.1-nano",
         "took the new file over",
