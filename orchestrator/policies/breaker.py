@@ -154,6 +154,9 @@ class Breaker:
             self.in_a_row += 1
             if self._openings and granted != "probe":
                 return False  # a straggler from before it opened
+            if now < self.open_until:  # an early probe: what is known already must not lengthen the wait
+                self._probing, self._successes = False, 0
+                return False
             if self._openings == 0 and not self._too_many():
                 return False
             self._open(now, draw)
@@ -179,6 +182,7 @@ class Breaker:
     def _close(self, now: float) -> None:
         self._openings = 0
         self._successes = 0
+        self.open_until = 0.0
         self.in_a_row = 0
         self._calls = [0] * _SLICES
         self._failed = [0] * _SLICES
