@@ -50,6 +50,8 @@ class Fastest:
     def order(self, draw: Callable[[], float], context: CallContext, now: float) -> Sequence[Candidate]:
         """See `Chooser.order`."""
         picks = self._picks
+        if len(picks) == 1:
+            return (*picks, *self._then)
         first = int(draw() * len(picks))
         second = (first + 1 + int(draw() * (len(picks) - 1))) % len(picks)
         if _expected_s(picks[second], now) < _expected_s(picks[first], now):

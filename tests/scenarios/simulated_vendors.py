@@ -250,7 +250,7 @@ MOODS: dict[str, Mood] = {
     "slow": _slow,
     "uncounted": lambda random, arrival: _answer(random, arrival, usage=False),
     "limited": _failing(429, "rate_limit_exceeded"),
-    "limited with hint": _failing(429, retry_after=lambda random: f"{random.choice([0.5, 2, 10, 45, 3600])}"),
+    "limited with hint": _failing(429, retry_after=lambda random: f"{random.choice([0.5, 2, 10, 45, 600])}"),
     "failing": _failing(500),
     "overloaded": _failing(503),
     "quota": _failing(429, "insufficient_quota"),
