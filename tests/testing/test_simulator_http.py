@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import resource
 import socket
@@ -76,6 +77,21 @@ def test_chunked_request_and_continue(sim: Simulator) -> None:
     seen = _talk(sim, start, chunks[:20], chunks[20:])
     assert seen.startswith(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK")
     assert sim["a"].received[-1].body["messages"] == CHAT["messages"]
+
+
+def test_pieces_of_a_stream_do_not_wait_for_each_other(sim: Simulator) -> None:
+    """A stream's writes leave at once, also on a connection that has been used: nothing waits 40 ms for an ACK."""
+    sim["a"].set(tokens_per_s=500.0)
+    took = []
+    with connect(sim.url("a")) as connection:
+        for _ in range(12):
+            seen, arrived = b"", []
+            connection.sendall(raw_chat(stream=True))
+            while b"0\r\n\r\n" not in seen:
+                seen += connection.recv(65536)
+                arrived.append(time.monotonic())
+            took.append(max(later - earlier for earlier, later in itertools.pairwise(arrived)))
+    assert sum(gap > 0.035 for gap in took) < 4
 
 
 def test_connection_close_and_http_10(sim: Simulator) -> None:
