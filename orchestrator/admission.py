@@ -15,15 +15,17 @@ from typing import Any
 
 from orchestrator.attempt import Call, Exchange
 from orchestrator.errors import InvalidRequest, OrchestratorError, Overloaded, RateLimited
-from orchestrator.policies.attempts import final_error
-from orchestrator.policies.limits import Gate, Reservation, Ticket
+from orchestrator.policies.attempts import final_error, may_give_up
+from orchestrator.policies.limits import Claim, Gate, Need, Reservation, Ticket
 from orchestrator.policies.retry_budget import RetryBudget
 from orchestrator.policies.route import eligible, ready_at
-from orchestrator.snapshot import Candidate
+from orchestrator.snapshot import Candidate, Deployment
 from orchestrator.spec.clock import Clock
 from orchestrator.tasks import merge
 
 __all__ = ["Admission"]
+
+_LOOK_AGAIN_S = 1.0
 
 
 @dataclass(slots=True)
@@ -41,6 +43,8 @@ class _Round:
     """Those that return from an outage and get a share of the calls only."""
 
     broken: list[Candidate] = field(default_factory=list)
+    recovering: bool = False
+    """A limit that was lowered is on its way back: what it says of waiting is too long."""
 
     @property
     def hopeful(self) -> bool:
@@ -81,7 +85,8 @@ class Admission:
                     ticket, waiting_since = Ticket(call.priority, call.deadline), now
                 # In line first, then one more look: a release between the look and the line would be missed.
                 if not ticket.join(found.full):
-                    await ticket.wait(found.soonest - now)
+                    pause = found.soonest - now
+                    await ticket.wait(min(pause, _LOOK_AGAIN_S) if found.recovering else pause)
         finally:
             if ticket is not None:
                 ticket.leave()
@@ -90,6 +95,18 @@ class Admission:
                     call.wait_s += waited
                 else:
                     call.queue_s += waited
+
+    def alternative(self, call: Call, deployment: Deployment) -> bool:
+        """Whether somebody else, well and not asked yet, would take the call if this attempt were given up now."""
+        now, progress = self._clock.monotonic(), call.progress
+        return may_give_up(progress, call.route.retry) and any(
+            isinstance(other, Candidate)
+            and other.deployment is not deployment
+            and not progress.tries.get(other.name)
+            and other.name not in progress.barred
+            and _is_well(other, now)
+            for other in progress.order
+        )
 
     async def _look(self, call: Call, now: float, ticket: Ticket | None) -> Exchange | _Round:
         """Ask every candidate once: an exchange with the first that can, else what stood in the way."""
@@ -168,12 +185,13 @@ class Admission:
         deployment = candidate.deployment
         gate = deployment.gate
         request = _request_for(call, candidate)
-        if gate.counts_tokens and call.need is None:
-            call.need = call.rules.need(request)
-        claim = gate.claim(call.need)
-        wait = gate.enter(claim, now, ticket)
-        if not isinstance(wait, float):
-            wait = await wait
+        if deployment.learning is not None and deployment.learning.refresh(now):
+            seen.recovering = True
+        claim = gate.claim(_need(call, request, deployment))
+        wait = await _entered(gate, claim, now, ticket)
+        if math.isnan(wait):  # what was learnt made it larger than a limit: the plain estimate may still fit
+            claim = gate.claim(call.need)
+            wait = await _entered(gate, claim, now, ticket)
         if wait != 0.0:
             self._no_room(call, candidate, wait, now, seen)
             return None
@@ -233,6 +251,27 @@ class Admission:
             deployment=seen.broken[0].name,
             retry_after=round(max(due - now, 0.0), 3),
         )
+
+
+def _need(call: Call, request: Any, deployment: Deployment) -> Need | None:
+    """Tokens to reserve: the call's estimate, corrected by what this deployment's answers took."""
+    if not deployment.gate.counts_tokens:
+        return None
+    if call.need is None:
+        call.need = call.rules.need(request)
+    capped = getattr(request.options, "max_output_tokens", None) is not None
+    return deployment.forecast.need(call.need, capped=capped)
+
+
+async def _entered(gate: Gate, claim: Claim, now: float, ticket: Ticket | None) -> float:
+    wait = gate.enter(claim, now, ticket)
+    return wait if isinstance(wait, float) else await wait
+
+
+def _is_well(candidate: Candidate, now: float) -> bool:
+    deployment = candidate.deployment
+    closed = deployment.breaker is None or deployment.breaker.closed
+    return closed and max(deployment.health.not_before, deployment.account.quarantine.until) <= now
 
 
 def _open_until(candidate: Candidate) -> float:

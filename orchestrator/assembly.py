@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from datetime import datetime
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
-from orchestrator.backends import Backend, EngineBackend, WireBackend, intercepted
+from orchestrator.backends import Backend, EngineBackend, LimitReader, WireBackend, intercepted
 from orchestrator.config import Config, vector_space
 from orchestrator.config.resilience import BreakerConfig
 from orchestrator.config.schema import DeploymentConfig, LimitsConfig, ProviderConfig
 from orchestrator.config.secrets import SecretRef
 from orchestrator.errors import ConfigError
 from orchestrator.policies.breaker import Breaker, BreakerPolicy
+from orchestrator.policies.learning import Learner
 from orchestrator.policies.limits import Gate
+from orchestrator.policies.needs import Forecast
 from orchestrator.pricing import PriceRow, bundled, config_row
 from orchestrator.registry import find
 from orchestrator.routes import build_route
-from orchestrator.snapshot import Deployment, FileCredential, Shared, Snapshot
+from orchestrator.snapshot import Deployment, FileCredential, Learning, Shared, Snapshot
 from orchestrator.spec.auth import HeaderSigner, Secret
 from orchestrator.spec.provider import Engine, EngineFactory, Profile, Target, Wire
 from orchestrator.spec.routing import Health, TokenMix
@@ -44,16 +47,19 @@ def build(config: Config, shared: Shared) -> Snapshot:
     Raises:
         ConfigError: a secret is missing, a package is not installed.
     """
-    limits = {name: _limits(config, deployment) for name, deployment in config.deployments.items()}
+    limits = _Limits(config, shared)
     accounts = {name: _Provider(name, one, config.timeouts.connect, shared) for name, one in config.providers.items()}
-    gates = shared.limiter.gates(limits)
+    gates = shared.limiter.gates(config.deployments)
     deployments = {
         name: accounts[deployment.provider].deployment(
             name,
             deployment,
-            gates[name],
-            shared.health.setdefault(name, Health()),
-            _breaker(name, config.breaker, shared),
+            _State(
+                gate=gates[name],
+                health=shared.health.setdefault(name, Health()),
+                breaker=_breaker(name, config.breaker, shared),
+                learning=limits.learning(name),
+            ),
         )
         for name, deployment in config.deployments.items()
     }
@@ -61,7 +67,7 @@ def build(config: Config, shared: Shared) -> Snapshot:
         name: build_route(name, config, deployments, shared.mixes.setdefault(name, TokenMix()), shared.clock)
         for name in config.routes
     }
-    shared.limiter.adopt(limits)  # last: a configuration that is refused changes nothing
+    limits.adopt()  # last: a configuration that is refused changes nothing
     return Snapshot(
         config=config,
         config_hash=config.config_hash,
@@ -88,11 +94,69 @@ def _breaker(name: str, config: BreakerConfig | None, shared: Shared) -> Breaker
     return breaker
 
 
-def _limits(config: Config, deployment: DeploymentConfig) -> list[Limit]:
-    account = f"{deployment.provider}"
-    model = f"{deployment.provider}/{deployment.model}"
-    own = _as_limits(model, deployment.limits)
-    return own + _as_limits(account, config.providers[deployment.provider].limits)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _State:
+    """What of one deployment outlives a reload."""
+
+    gate: Gate
+    health: Health
+    breaker: Breaker | None
+    learning: Learning | None
+
+
+class _Limits:
+    """The limits of all deployments: as the file says, or as learnt since where it says `learn: true`.
+
+    Their state is keyed by account, and by account and model.
+    """
+
+    def __init__(self, config: Config, shared: Shared) -> None:
+        self._config = config
+        self._shared = shared
+        self._learners = {name: self._learner(one) for name, one in config.deployments.items() if self._learns(one)}
+
+    def _learns(self, deployment: DeploymentConfig) -> bool:
+        both = (deployment.limits, self._config.providers[deployment.provider].limits)
+        return any(limits is not None and limits.learn for limits in both)
+
+    def _learner(self, deployment: DeploymentConfig) -> Learner:
+        learners, store = self._shared.learners, self._shared.store
+        account = learners.setdefault(deployment.provider, Learner(store, deployment.provider))
+        model = f"{deployment.provider}/{deployment.model}"
+        return learners.setdefault(model, Learner(store, model, account))
+
+    def learning(self, name: str) -> Learning | None:
+        """What listens to this deployment's answers, if anything does."""
+        learner = self._learners.get(name)
+        if learner is None:
+            return None
+        same = [other for other, its in self._learners.items() if its is learner]
+        return Learning(learner, lambda: self._readopt(same))
+
+    def _readopt(self, names: Sequence[str]) -> None:
+        self._shared.limiter.adopt({name: self._in_force(name) for name in names})
+
+    def _in_force(self, name: str) -> list[Limit]:
+        account = self._shared.learners[self._config.deployments[name].provider]
+        return [*self._learners[name].limits, *account.limits]
+
+    def adopt(self) -> None:
+        """Put them in force at the gates."""
+        now = self._shared.clock.monotonic()
+        limits = {}
+        for name, deployment in self._config.deployments.items():
+            limits[name] = self._as_written(deployment)
+            if name in self._learners:
+                account = self._shared.learners[deployment.provider]
+                limits[name] = [
+                    *self._learners[name].configure(limits[name], now),
+                    *account.configure(limits[name], now),
+                ]
+        self._shared.limiter.adopt(limits)
+
+    def _as_written(self, deployment: DeploymentConfig) -> list[Limit]:
+        own = _as_limits(f"{deployment.provider}/{deployment.model}", deployment.limits)
+        return own + _as_limits(deployment.provider, self._config.providers[deployment.provider].limits)
 
 
 def _as_limits(key: str, limits: LimitsConfig | None) -> list[Limit]:
@@ -112,6 +176,7 @@ class _Provider:
         self._name = name
         self._connect_s = connect_s
         self._config = config
+        self._shared = shared
         self._transport = shared.transport
         self._account = shared.account(name, f"{config.base_url} {config.api_key!r}")
         self._kind = find(config.kind)
@@ -120,11 +185,9 @@ class _Provider:
         self._secret = _open_secret(config.api_key) if config.api_key else None
         self._signer = self._make_signer()
 
-    def deployment(
-        self, name: str, config: DeploymentConfig, gate: Gate, health: Health, breaker: Breaker | None
-    ) -> Deployment:
+    def deployment(self, name: str, config: DeploymentConfig, state: _State) -> Deployment:
         """Bind one model."""
-        backend, engine = self._backend(name, config.model)
+        backend, engine = self._backend(name, config.model, learns=state.learning is not None)
         return Deployment(
             name=name,
             provider=self._name,
@@ -133,15 +196,21 @@ class _Provider:
             space=vector_space(config)[0],
             region=self._config.region,
             backend=backend,
-            gate=gate,
-            health=health,
             account=self._account,
-            breaker=breaker,
+            forecast=self._forecast(name),
             cost=self._pricing(config),
+            gate=state.gate,
+            health=state.health,
+            breaker=state.breaker,
+            learning=state.learning,
             engine=engine,
         )
 
-    def _backend(self, name: str, model: str) -> tuple[Backend, Engine | None]:
+    def _forecast(self, name: str) -> Forecast:
+        charged = self._profile.charges_output_cap
+        return self._shared.forecasts.setdefault(name, Forecast(charges_output_cap=charged))
+
+    def _backend(self, name: str, model: str, *, learns: bool) -> tuple[Backend, Engine | None]:
         target = Target(
             profile=self._profile,
             provider=self._name,
@@ -154,11 +223,20 @@ class _Provider:
         if isinstance(self._kind, EngineFactory):
             engine = self._kind.open(target)
             return EngineBackend(engine), engine
-        return self._wire(self._kind, target), None
+        return self._wire(self._kind, target, self._limit_reader() if learns else None), None
 
-    def _wire(self, wire: Wire, target: Target) -> WireBackend:
+    def _limit_reader(self) -> LimitReader | None:
+        style = self._profile.limit_headers
+        if not style:
+            return None
+        from orchestrator_providers.shared.limit_headers import read_limits  # noqa: PLC0415 - only who learns needs it
+
+        clock = self._shared.clock
+        return lambda headers: read_limits(headers, style=style, now=datetime.fromtimestamp(clock.time(), UTC))
+
+    def _wire(self, wire: Wire, target: Target, read_limits: LimitReader | None) -> WireBackend:
         endpoint = Endpoint(proxy=self._config.proxy, ca_file=self._config.ca_file, connect_s=self._connect_s)
-        return WireBackend(wire.bind(target), self._transport, endpoint, self._signer)
+        return WireBackend(wire.bind(target), self._transport, endpoint, self._signer, read_limits=read_limits)
 
     def credentials(self) -> list[FileCredential]:
         """What has to be watched."""

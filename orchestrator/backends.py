@@ -13,7 +13,8 @@ from typing import Any, Protocol, TypeAlias
 from orchestrator.errors import OrchestratorError, UnsupportedFeature
 from orchestrator.spec.auth import Signer
 from orchestrator.spec.provider import Codec, Codecs, Decoded, Encoded, Engine, Failure, StreamDecoder
-from orchestrator.spec.transport import Endpoint, HttpRequest, HttpStream, Transport
+from orchestrator.spec.stores import SeenLimit
+from orchestrator.spec.transport import Endpoint, HttpReply, HttpRequest, HttpStream, Transport
 from orchestrator.transport.sse import SseParser
 from orchestrator.types.call import CallWarning, Task
 from orchestrator.types.chat import ChatRequest, ChatResult
@@ -26,6 +27,7 @@ __all__ = [
     "Backend",
     "EngineBackend",
     "Interceptor",
+    "LimitReader",
     "Request",
     "Result",
     "Source",
@@ -34,6 +36,9 @@ __all__ = [
     "intercepted",
     "set_interceptor",
 ]
+
+LimitReader: TypeAlias = Callable[[Mapping[str, str]], tuple[SeenLimit, ...]]
+"""Reads the limits that an answer's headers state. Never raises."""
 
 Request: TypeAlias = ChatRequest | EmbedRequest | RerankRequest
 Result: TypeAlias = ChatResult | EmbedResult | RerankResult
@@ -51,6 +56,8 @@ class Answer:
     result: Any
     warnings: tuple[CallWarning, ...] = ()
     request_id: str | None = None
+    limits: tuple[SeenLimit, ...] = ()
+    """Limits that the answer's headers stated, where the deployment learns them."""
 
 
 class Source(Protocol):
@@ -58,6 +65,7 @@ class Source(Protocol):
 
     warnings: tuple[CallWarning, ...]
     request_id: str | None
+    limits: tuple[SeenLimit, ...]
 
     async def read(self) -> Decoded:
         """The next events that are ready. A `Failure` is the last."""
@@ -92,7 +100,15 @@ class Backend(Protocol):
 class WireBackend:
     """A wire: encode, sign, send, decode."""
 
-    def __init__(self, codecs: Codecs, transport: Transport, endpoint: Endpoint, signer: Signer) -> None:
+    def __init__(
+        self,
+        codecs: Codecs,
+        transport: Transport,
+        endpoint: Endpoint,
+        signer: Signer,
+        *,
+        read_limits: LimitReader | None = None,
+    ) -> None:
         self._codecs: Mapping[Task, Codec[Any, Any] | None] = {
             "chat": codecs.chat,
             "embed": codecs.embed,
@@ -102,6 +118,7 @@ class WireBackend:
         self._transport = transport
         self._endpoint = endpoint
         self._signer = signer
+        self._read_limits = read_limits
 
     async def call(self, task: Task, request: Request, *, timeout_s: float, strict: bool) -> Answer:
         """See `Backend.call`. The pipeline's own timer bounds it."""
@@ -110,7 +127,7 @@ class WireBackend:
         encoded = codec.encode(request)
         reply = await self._transport.send(self._prepare(encoded, strict=strict), self._endpoint)
         if reply.status != 200:
-            raise codec.error(reply)
+            raise self._error(codec, reply)
         request_id = _request_id(reply.headers)
         try:
             result = codec.decode(reply)
@@ -118,7 +135,7 @@ class WireBackend:
             error.status = error.status or reply.status
             error.request_id = error.request_id or request_id
             raise
-        return Answer(result, encoded.warnings, request_id)
+        return Answer(result, encoded.warnings, request_id, self._limits(reply.headers))
 
     async def open(self, request: ChatRequest, *, timeout_s: float, strict: bool) -> Source:
         """See `Backend.open`."""
@@ -128,11 +145,21 @@ class WireBackend:
         stream = await self._transport.open(self._prepare(encoded, strict=strict), self._endpoint)
         try:
             if stream.status != 200:
-                raise codec.error(await stream.read_all())
+                raise self._error(codec, await stream.read_all())
         except BaseException:
             stream.close()
             raise
-        return _WireSource(stream, codec.decoder(), encoded.warnings, _request_id(stream.headers))
+        source = _WireSource(stream, codec.decoder(), encoded.warnings, _request_id(stream.headers))
+        source.limits = self._limits(stream.headers)
+        return source
+
+    def _error(self, codec: Codec[Any, Any], reply: HttpReply) -> OrchestratorError:
+        error = codec.error(reply)
+        error.seen_limits = self._limits(reply.headers)
+        return error
+
+    def _limits(self, headers: Mapping[str, str]) -> tuple[SeenLimit, ...]:
+        return self._read_limits(headers) if self._read_limits is not None else ()
 
     def _prepare(self, encoded: Encoded, *, strict: bool) -> HttpRequest:
         if strict:
@@ -148,7 +175,7 @@ class WireBackend:
 class _WireSource:
     """Bytes to frames to events. Reads whatever is ready, so a burst of events costs one read."""
 
-    __slots__ = ("_decoder", "_parser", "_stream", "request_id", "warnings")
+    __slots__ = ("_decoder", "_parser", "_stream", "limits", "request_id", "warnings")
 
     def __init__(
         self, stream: HttpStream, decoder: StreamDecoder, warnings: tuple[CallWarning, ...], request_id: str | None
@@ -158,6 +185,7 @@ class _WireSource:
         self._parser = SseParser()
         self.warnings = warnings
         self.request_id = request_id
+        self.limits: tuple[SeenLimit, ...] = ()
 
     async def read(self) -> Decoded:
         decoder = self._decoder
@@ -225,6 +253,7 @@ class _EngineSource:
 
     request_id: str | None = None
     usage: Usage | None = None
+    limits: tuple[SeenLimit, ...] = ()
 
     def __init__(self, events: AsyncIterator[Any], warnings: tuple[CallWarning, ...]) -> None:
         self._events = events

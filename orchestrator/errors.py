@@ -65,6 +65,7 @@ class OrchestratorError(Exception):
         scope: what is at fault; decides whether another deployment is tried.
         maybe_billed: the request may have been processed although no answer arrived.
         attempts: records of the attempts made for the call (`orchestrator.types.Attempt`).
+        seen_limits: limits that the answer's headers stated, where the deployment learns them.
     """
 
     default_retryable: ClassVar[bool] = False
@@ -97,6 +98,7 @@ class OrchestratorError(Exception):
         self.scope: Scope = scope or self.default_scope
         self.maybe_billed = maybe_billed
         self.attempts = attempts
+        self.seen_limits: tuple[Any, ...] = ()
 
     def __str__(self) -> str:
         where = [

@@ -10,6 +10,7 @@
 - *Reserve before encode*: a deployment without room costs nothing but the question, and the next candidate is asked.
   Only when every candidate refuses does the call stand in line. Encoding first would write the request down once per
   refusal.
+- *Watch* (`vigil`) is around each attempt, inside the loop: outside of it there would be nobody to hand the call to.
 - *Settle* comes last and runs exactly once per attempt, with what was really used at that deployment's prices. Were it
   outside the loop, a failed attempt's tokens would be charged to the deployment that answered.
 
@@ -46,6 +47,7 @@ from orchestrator.tasks import expect
 from orchestrator.types.call import Timings
 from orchestrator.types.stream import ResponseMetadata, StreamStart
 from orchestrator.types.usage import Cost, Usage
+from orchestrator.vigil import Vigil
 
 __all__ = ["Pipeline"]
 
@@ -121,7 +123,7 @@ class Pipeline:
         while True:
             exchange = await self._admission.admit(call)
             try:
-                return exchange, await act(exchange)
+                return exchange, await self._watched(exchange, act)
             except UnsupportedFeature as error:
                 exchange.withdraw()
                 call.progress.barred[exchange.deployment.name] = error
@@ -131,12 +133,29 @@ class Pipeline:
             except BaseException:
                 # Cancelled, or out of time: the request is on its way and may be answered to nobody.
                 overdue = self._clock.monotonic() >= call.deadline
+                if overdue:
+                    self._learn_slowness(exchange)
                 exchange.settle(
                     "failed" if overdue and self._too_slow(exchange) else "neutral",
                     error="CallTimeout" if overdue else "Cancelled",
                     maybe_billed=True,
                 )
                 raise
+
+    async def _watched(self, exchange: Exchange, act: Callable[[Exchange], Awaitable[T]]) -> T:
+        """Where others can be asked, an attempt that stays silent must not use up the call's time."""
+        call = exchange.call
+        if len(call.progress.order) == 1:
+            return await act(exchange)
+        async with Vigil(exchange, self._clock, lambda: self._admission.alternative(call, exchange.deployment)):
+            return await act(exchange)
+
+    def _learn_slowness(self, exchange: Exchange) -> None:
+        """Two deployments in turn were too slow for it, so it is the request: the next such call gets more patience."""
+        if any(isinstance(error, CallTimeout) for error in exchange.call.progress.failures):
+            now = self._clock.monotonic()
+            slowest = exchange.deployment.health.slowest(stream=exchange.call.stream)
+            slowest.add(now - exchange.started, now)
 
     def _after_failure(self, call: Call, exchange: Exchange, error: OrchestratorError) -> None:
         deployment = exchange.deployment
@@ -145,6 +164,8 @@ class Pipeline:
             error.retryable = True  # the credential has been replaced since: once more with the new one
         else:
             deployment.account.quarantine.refused(error, now)
+        if deployment.learning is not None:
+            deployment.learning.failed(error, now)
         candidate = next(one for one in call.progress.order if one.name == deployment.name)
         failed(call.progress, candidate, error, policy=call.route.retry, now=now, uniform=self._random.uniform)
         call.retried.clear()
@@ -198,7 +219,9 @@ class Pipeline:
                 raise CallTimeout(text, kind="first_token", maybe_billed=True) from error
             raise
         now = self._clock.monotonic()
-        deployment.health.measured(now - exchange.started, now)
+        deployment.health.measured(now - exchange.started, now, stream=True)
+        if deployment.learning is not None:
+            deployment.learning.answered(source.limits, now)
         return source, events
 
     def _usage(self, exchange: Exchange, result: Any) -> Usage:
@@ -210,6 +233,8 @@ class Pipeline:
         usage = self._usage(exchange, result)
         deployment, now = exchange.deployment, self._clock.monotonic()
         deployment.health.measured(now - exchange.started, now)
+        if deployment.learning is not None:
+            deployment.learning.answered(answer.limits, now)
         exchange.settle("answered", usage=usage, served=result.model, status=200, request_id=answer.request_id)
         return self.reply(call, exchange, result, usage, answer.warnings or result.warnings)
 
@@ -226,7 +251,10 @@ class Pipeline:
     ) -> Any:
         """The task's reply to a settled call, observed; with `error`, what there is of it."""
         call.deployment = deployment = exchange.deployment
-        call.route.mix.add(usage)
+        if error is None:
+            call.route.mix.add(usage)
+            if call.need is not None:
+                deployment.forecast.learn(call.need, usage)
         cost = total_cost(call.attempts)
         timings = self._timings(call, first_token_ms)
         self.observe(

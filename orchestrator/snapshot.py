@@ -6,7 +6,7 @@ reload (limits, lines, health, breakers, connection pools) is kept in `Shared` a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -14,16 +14,19 @@ from typing import Any
 
 from orchestrator.backends import Backend
 from orchestrator.config import Config
-from orchestrator.errors import InvalidRequest
+from orchestrator.errors import CallTimeout, InvalidRequest, OrchestratorError, Overloaded, RateLimited
 from orchestrator.policies.attempts import RetryPolicy
 from orchestrator.policies.breaker import Breaker
+from orchestrator.policies.learning import Learner
 from orchestrator.policies.limits import Gate, Limiter
+from orchestrator.policies.needs import Forecast
 from orchestrator.policies.quarantine import Quarantine
 from orchestrator.policies.retry_budget import RetryBudget
 from orchestrator.spec.auth import Signer
 from orchestrator.spec.clock import Clock
 from orchestrator.spec.provider import Engine
 from orchestrator.spec.routing import Chooser, Health, TokenMix
+from orchestrator.spec.stores import LimitStore, SeenLimit
 from orchestrator.spec.transport import Transport
 from orchestrator.types.call import Task
 from orchestrator.types.usage import Cost, Usage
@@ -33,6 +36,7 @@ __all__ = [
     "Candidate",
     "Deployment",
     "FileCredential",
+    "Learning",
     "Route",
     "Shared",
     "Snapshot",
@@ -60,17 +64,46 @@ class Timeouts:
     stall_s: float = 30.0
 
 
+class Learning:
+    """What a deployment's answers say of its limits, put into force at the gates of all deployments they hold for."""
+
+    def __init__(self, learner: Learner, adopt: Callable[[], None]) -> None:
+        self._learner = learner
+        self._adopt = adopt
+
+    def answered(self, limits: Sequence[SeenLimit], now: float) -> None:
+        """An answer came, with these limits in its headers."""
+        if limits and self._learner.seen(limits, now):
+            self._adopt()
+
+    def failed(self, error: OrchestratorError, now: float) -> None:
+        """An attempt failed."""
+        if isinstance(error, RateLimited):
+            if self._learner.throttled(error.seen_limits, now):
+                self._adopt()
+        elif isinstance(error, CallTimeout | Overloaded):
+            self._learner.overloaded(now)
+
+    def refresh(self, now: float) -> bool:
+        """Let what was lowered recover; True while something is still lowered, so that who waits should look again."""
+        self._learner.refresh(now)
+        return self._learner.recovering
+
+
 @dataclass(slots=True)
 class Shared:
     """What outlives a snapshot."""
 
     transport: Transport
+    store: LimitStore
     limiter: Limiter
     clock: Clock
     health: dict[str, Health] = field(default_factory=dict)
     breakers: dict[str, Breaker] = field(default_factory=dict)
     accounts: dict[tuple[str, str], Account] = field(default_factory=dict)
     mixes: dict[str, TokenMix] = field(default_factory=dict)
+    learners: dict[str, Learner] = field(default_factory=dict)
+    forecasts: dict[str, Forecast] = field(default_factory=dict)
 
     def account(self, name: str, credential: str) -> Account:
         """State of a provider's account; another credential is another account."""
@@ -92,6 +125,8 @@ class Deployment:
     health: Health
     account: Account
     breaker: Breaker | None
+    forecast: Forecast
+    learning: Learning | None
     cost: Callable[[Usage, str | None, datetime], Cost]
     engine: Engine | None = None
 

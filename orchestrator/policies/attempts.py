@@ -24,7 +24,7 @@ from orchestrator.errors import (
 )
 from orchestrator.spec.routing import Candidate, Progress
 
-__all__ = ["RetryPolicy", "failed", "final_error", "next_step"]
+__all__ = ["RetryPolicy", "failed", "final_error", "may_give_up", "next_step"]
 
 _AMBIGUOUS_TRIES = 2
 """At most so many attempts of one call may end without an answer that might have been billed."""
@@ -88,6 +88,12 @@ def next_step(progress: Progress, policy: RetryPolicy) -> OrchestratorError | No
     if sum(error.maybe_billed for error in progress.failures) >= _AMBIGUOUS_TRIES or _is_poison(progress):
         return final_error(progress)
     return None
+
+
+def may_give_up(progress: Progress, policy: RetryPolicy) -> bool:
+    """Whether the call could go on after one more attempt that ends without an answer and might have been billed."""
+    ambiguous = sum(error.maybe_billed for error in progress.failures)
+    return len(progress.failures) + 1 < policy.attempts and ambiguous + 1 < _AMBIGUOUS_TRIES
 
 
 def _is_poison(progress: Progress) -> bool:

@@ -12,24 +12,54 @@ from orchestrator.errors import OrchestratorError
 from orchestrator.spec.events import CallContext
 from orchestrator.types.usage import Usage
 
-__all__ = ["Candidate", "Chooser", "Health", "Progress", "TokenMix"]
+__all__ = ["Candidate", "Chooser", "Health", "Progress", "Slowest", "TokenMix"]
 
 _SMOOTHING = 0.2
 _FORGET_S = 30.0
+_SLOWEST_S = 300.0
+
+
+class Slowest:
+    """The longest that an answer took lately: in the last five to ten minutes, or the last ones there were.
+
+    `count`: how many it has seen. Single writes of plain values need no lock.
+    """
+
+    __slots__ = ("_before", "_current", "_turned_at", "count")
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._current = 0.0
+        self._before = 0.0
+        self._turned_at = 0.0
+
+    def add(self, seconds: float, now: float) -> None:
+        """An answer took so long."""
+        self.count += 1
+        if now - self._turned_at >= _SLOWEST_S:
+            self._before, self._current, self._turned_at = self._current, 0.0, now
+        self._current = max(self._current, seconds)
+
+    @property
+    def seconds(self) -> float:
+        """0.0 before the first."""
+        return max(self._current, self._before)
 
 
 class Health:
     """What all calls know of one deployment. Outlives reloads.
 
     `not_before`: monotonic seconds before which the vendor asked not to be called again. `in_flight`: attempts under
-    way.
+    way. `answers`, `beginnings`: the slowest whole answers, and the slowest first events of streams.
     """
 
-    __slots__ = ("_average_s", "_lock", "_measured_at", "in_flight", "not_before")
+    __slots__ = ("_average_s", "_lock", "_measured_at", "answers", "beginnings", "in_flight", "not_before")
 
     def __init__(self) -> None:
         self.not_before = 0.0
         self.in_flight = 0
+        self.answers = Slowest()
+        self.beginnings = Slowest()
         self._lock = Lock()
         self._average_s = 0.0
         self._measured_at = 0.0
@@ -44,11 +74,21 @@ class Health:
         with self._lock:
             self.in_flight -= 1
 
-    def measured(self, seconds: float, now: float) -> None:
+    def measured(self, seconds: float, now: float, *, stream: bool = False) -> None:
         """An attempt was answered after so long (a stream: its first event came)."""
+        self.slowest(stream=stream).add(seconds, now)
         known = self._average_s
         self._average_s = known + _SMOOTHING * (seconds - known) if known else seconds
         self._measured_at = now
+
+    def slowest(self, *, stream: bool) -> Slowest:
+        """`beginnings` or `answers`."""
+        return self.beginnings if stream else self.answers
+
+    @property
+    def heard_at(self) -> float:
+        """Monotonic seconds of the last answer, 0.0 before the first."""
+        return self._measured_at
 
     @property
     def average_s(self) -> float:

@@ -23,6 +23,7 @@ from orchestrator.backends import Answer, Request, Source
 from orchestrator.pricing.estimates import estimate_tokens
 from orchestrator.spec.events import Event
 from orchestrator.spec.provider import Decoded
+from orchestrator.spec.stores import SeenLimit
 from orchestrator.spec.transport import Endpoint, HttpReply, HttpRequest, HttpStream
 from orchestrator.types.call import CallWarning, Task
 from orchestrator.types.chat import ChatRequest, ChatResult, FinishReason, Message, Reasoning, Text, ToolCall
@@ -177,6 +178,7 @@ class _ScriptedSource:
     warnings: tuple[CallWarning, ...] = ()
     request_id: str | None = "scripted"
     usage: Usage | None = None
+    limits: tuple[SeenLimit, ...] = ()
 
     def __init__(self, result: ChatResult) -> None:
         finish: Decoded = [Finish(reason=result.finish_reason, usage=result.usage)]

@@ -8,6 +8,7 @@ import pytest
 from vendor import World, completion, config, error
 
 from orchestrator import CallTimeout, ConfigError, InvalidRequest
+from orchestrator.spec.transport import HttpReply
 
 
 async def ask(llm, **options):
@@ -86,3 +87,61 @@ def test_waiting_ends_with_the_deadline():
 
     world.run(scenario)
     assert len(world.sent) == 1
+
+
+def stating(limit, remaining):
+    """An answer whose headers state the vendor's limit of requests a minute."""
+    reply = completion()
+    stated = {"x-ratelimit-limit-requests": str(limit), "x-ratelimit-remaining-requests": str(remaining)}
+    return HttpReply(200, {**reply.headers, **stated, "x-ratelimit-reset-requests": "1s"}, reply.body)
+
+
+def test_learnt_limits_pace_the_calls():
+    """With `learn: true` a limit that the vendor states below the file's is kept to; without it, it is not."""
+    paces = {}
+    for learn in (True, False):
+        world = World({"a": stating(60, 59)}, deployments={"a": {"limits": {"rpm": 6000, "learn": learn}}})
+
+        async def scenario(llm):
+            for _ in range(30):
+                await llm.chat("answer", "hi")
+
+        world.run(scenario)
+        paces[learn] = world.elapsed
+    assert paces[True] > 20
+    assert paces[False] < 1
+
+
+def test_a_silent_vendors_refusals_slow_the_calls_down():
+    """With `learn: true`, 429s without a word lower the rate, and it recovers."""
+    limits = {"deployments": {"a": {"limits": {"rpm": 600, "learn": True}}}}
+    world = World({"a": [error(429), completion()]}, **limits)
+
+    async def scenario(llm):
+        await llm.chat("answer", "hi")
+        slot = llm._core.snapshot.deployments["a"].gate.slots[0]
+        lowered = slot.limit.amount
+        await asyncio.sleep(60)
+        await llm.chat("answer", "hi")
+        return lowered, llm._core.snapshot.deployments["a"].gate.slots[0].limit.amount
+
+    lowered, recovered = world.run(scenario)
+    assert lowered < 600 == recovered
+
+
+def test_reservations_learn_from_answers():
+    """Answers far shorter than their cap make room: more calls fit into the tokens of a minute."""
+    route = {"defaults": {"max_output_tokens": 4000}}
+    world = World({"a": completion(output_tokens=50)}, route, deployments={"a": {"limits": {"tpm": 100_000}}})
+
+    async def scenario(llm):
+        begin = world.elapsed
+        for _ in range(25):
+            await llm.chat("answer", "hi")
+        early = world.elapsed - begin
+        begin = world.elapsed
+        await asyncio.gather(*[llm.chat("answer", "hi") for _ in range(100)])
+        return early, world.elapsed - begin
+
+    _, late = world.run(scenario)
+    assert late < 20  # a hundred reservations of 4,000 tokens would take four minutes
