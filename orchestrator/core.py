@@ -9,17 +9,19 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from random import Random
 from threading import Lock, Thread
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from orchestrator.assembly import build
 from orchestrator.backends import intercepted
 from orchestrator.config import Config, Watcher, load_file, load_mapping
+from orchestrator.config.secrets import SecretRef
 from orchestrator.errors import ConfigError, OrchestratorError
 from orchestrator.pipeline import Pipeline
 from orchestrator.policies.limits import Limiter
 from orchestrator.snapshot import Shared, Snapshot
 from orchestrator.spec.clock import Clock, SystemClock
 from orchestrator.spec.events import CallContext, CallEvent, Event, NoticeEvent, Sink
+from orchestrator.spec.stores import LimitStore
 from orchestrator.spec.transport import Transport
 from orchestrator.stores.memory import MemoryLimits
 from orchestrator.telemetry.destinations import (
@@ -36,6 +38,15 @@ __all__ = ["Core"]
 
 _LOOK_EVERY_S = 1.0
 _DRAIN_LOOK_S = 0.02
+
+
+@runtime_checkable
+class Closeable(Protocol):
+    """A store that holds a connection."""
+
+    def close(self) -> None:
+        """Let go of it."""
+        ...
 
 
 class Core:
@@ -55,7 +66,7 @@ class Core:
         self.clock: Clock = clock or SystemClock()
         self._sinks = tuple(sinks)
         self._processors = tuple(log_processors)
-        store = MemoryLimits()
+        self._store = store = _open_store(config, self.clock, self._notice)
         self._shared = Shared(transport or _default_transport(), store, Limiter(store), self.clock)
         self.snapshot = build(config, self._shared)
         self.log = self._open_log(config)
@@ -143,6 +154,8 @@ class Core:
         config = _config(config)
         with self._swap:
             old = self.snapshot
+            if config.store != old.config.store:
+                raise ConfigError("limits cannot move to another store in a running process: restart it", key="store")
             self.snapshot = build(config, self._shared)
             if config.log != old.config.log:
                 retired, self.log = self.log, self._open_log(config)
@@ -194,6 +207,8 @@ class Core:
         finally:
             self.draining = False
         await self._shared.transport.close()
+        if isinstance(self._store, Closeable):
+            await asyncio.to_thread(self._store.close)
         self.log.close()
 
 
@@ -217,6 +232,18 @@ def _reseed() -> None:
 
 
 os.register_at_fork(after_in_child=_reseed)
+
+
+def _open_store(config: Config, clock: Clock, notice: Callable[[str, str], None]) -> LimitStore:
+    store = config.store
+    if store.kind == "memory":
+        return MemoryLimits()
+    from orchestrator.stores.redis import RedisLimits  # noqa: PLC0415 - only who shares limits needs it
+
+    url = store.url.open().reveal() if isinstance(store.url, SecretRef) else str(store.url)
+    return RedisLimits(
+        url, prefix=store.prefix, expected_processes=store.expected_processes, clock=clock, notice=notice
+    )
 
 
 def _default_transport() -> Transport:
