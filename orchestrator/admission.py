@@ -43,6 +43,9 @@ class _Round:
     """Those that return from an outage and get a share of the calls only."""
 
     broken: list[Candidate] = field(default_factory=list)
+    mended_at: float = math.inf
+    """When the first of the broken may be asked again."""
+
     recovering: bool = False
     """A limit that was lowered is on its way back: what it says of waiting is too long."""
 
@@ -85,7 +88,7 @@ class Admission:
                     ticket, waiting_since = Ticket(call.priority, call.deadline), now
                 # In line first, then one more look: a release between the look and the line would be missed.
                 if not ticket.join(found.full):
-                    pause = found.soonest - now
+                    pause = min(found.soonest, found.mended_at) - now
                     await ticket.wait(min(pause, _LOOK_AGAIN_S) if found.recovering else pause)
         finally:
             if ticket is not None:
@@ -145,8 +148,10 @@ class Admission:
             return False
         breaker = deployment.breaker
         if breaker is not None:
-            if breaker.ready_at(now) > now:
+            mended = breaker.ready_at(now)
+            if mended > now:
                 seen.broken.append(candidate)
+                seen.mended_at = min(seen.mended_at, mended)
                 return False
             if not breaker.favoured(now, self._random.random):
                 seen.hesitant.append(candidate)
@@ -200,7 +205,8 @@ class Admission:
         granted = breaker.begin(now, early=early) if breaker is not None else "call"
         if granted is None:  # somebody else has become the probe meanwhile
             reservation.withdraw()
-            seen.broken.append(candidate)
+            if candidate not in seen.broken:
+                seen.broken.append(candidate)
             return None
         retry = any(error.provider == deployment.provider for error in call.progress.failures)
         return Exchange(call, deployment, request, reservation, granted, retry, now, self._clock, self._random)
@@ -218,8 +224,10 @@ class Admission:
 
     async def _probe(self, call: Call, now: float, ticket: Ticket | None, seen: _Round) -> Exchange | None:
         """Everybody is broken: let this call find out about the one that is due first, instead of failing."""
-        broken, seen.broken = seen.broken, []
-        for candidate in sorted(broken, key=_open_until):
+        for candidate in sorted(seen.broken, key=_open_until):
+            breaker = candidate.deployment.breaker
+            if breaker is not None and breaker.early_at() > now:
+                continue  # not by reserving and giving back: that would wake those in line, this call among them
             exchange = await self._enter(call, candidate, now, ticket, seen, early=True)
             if exchange is not None or seen.hopeful:
                 return exchange

@@ -97,6 +97,10 @@ class Breaker:
             return self.open_until
         return float("inf") if self._probing else 0.0
 
+    def early_at(self) -> float:
+        """The time at which an early attempt may begin, `inf` while a probe is under way. Only for one that is open."""
+        return float("inf") if self._probing else min(self.open_until, self._probed_at + _EARLY_S)
+
     def favoured(self, now: float, draw: Callable[[], float]) -> bool:
         """Whether this call counts among the share that the deployment gets while it returns. True when it is well."""
         if self._ramp_since == 0.0 or self._openings:
@@ -118,8 +122,7 @@ class Breaker:
         with self._lock:
             if self._openings == 0:
                 return "call"
-            soonest = self._probed_at + _EARLY_S if early else self.open_until
-            if self._probing or now < soonest:
+            if now < (self.early_at() if early else self.open_until) or self._probing:
                 return None
             self._probing, self._probed_at = True, now
             return "probe"

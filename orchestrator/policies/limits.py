@@ -153,8 +153,16 @@ class Ticket:
         return self._place
 
     def join(self, gates: Iterable[Gate]) -> bool:
-        """Stand in these lines too; True if one of them is new, so that it is worth looking again."""
-        new = [gate for gate in dict.fromkeys(gates) if gate not in self._gates]
+        """Stand in these lines and no others; True if one of them is new, so that it is worth looking again.
+
+        Whoever kept a place in a line without wanting to enter there any more would hold up everybody behind.
+        """
+        wanted = dict.fromkeys(gates)
+        new = [gate for gate in wanted if gate not in self._gates]
+        for gate in [gate for gate in self._gates if gate not in wanted]:
+            self._gates.remove(gate)
+            gate.drop(self)
+            gate.wake()
         for gate in new:
             self._gates.append(gate)
             gate.join(self)

@@ -259,7 +259,7 @@ class Reference:
     def begin(self, now: float, *, early: bool) -> str | None:
         if not self.openings:
             return "call"
-        if self.probing or now < (self.probed + 1.0 if early else self.until):
+        if self.probing or now < (min(self.until, self.probed + 1.0) if early else self.until):
             return None
         self.probing, self.probed = True, now
         return "probe"
@@ -343,6 +343,8 @@ class BreakerMachine(RuleBasedStateMachine):
         assert self.probes <= 1
         assert self.breaker.closed == (reference.openings == 0)
         if reference.openings:
+            early = float("inf") if reference.probing else min(reference.until, reference.probed + 1.0)
+            assert self.breaker.early_at() == early
             waits = reference.until if self.now < reference.until else float("inf") if reference.probing else 0.0
             assert self.breaker.ready_at(self.now) == waits
         else:

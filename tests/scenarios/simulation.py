@@ -22,11 +22,10 @@ from orchestrator import AsyncOrchestrator
 from orchestrator.spec.events import CallEvent
 from orchestrator.testing import CapturedEvents, VirtualClock
 
-__all__ = ["KEYS", "PROMPT_MARKER", "Operation", "Outcome", "Plan", "Run", "draw", "simulate"]
+__all__ = ["KEYS", "PROMPT_MARKER", "Operation", "Outcome", "Plan", "Run", "WatchedClock", "draw", "simulate"]
 
 PROMPT_MARKER = "prompt-marker"
 KEYS = {name: f"sk-simulated-{name}-0123456789abcdef" for name in ("acc0", "acc1", "acc2", "spare")}
-_MOST_READINGS = 2_000_000
 _OPERATIONS = {
     "chat": 10,
     "stream": 5,
@@ -43,16 +42,16 @@ _SETTLED_S = 700.0
 T = TypeVar("T")
 
 
-class _Watched(VirtualClock):
+class WatchedClock(VirtualClock):
     """Virtual time that notices a loop which turns without time passing."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, most_readings: int = 2_000_000) -> None:
         super().__init__()
-        self._readings = 0
+        self._left = most_readings
 
     def monotonic(self) -> float:
-        self._readings += 1
-        if self._readings > _MOST_READINGS:
+        self._left -= 1
+        if self._left < 0:
             raise RuntimeError("livelock: the clock is read again and again")
         return super().monotonic()
 
@@ -203,7 +202,7 @@ def simulate(seed: int) -> Run:
     """Run a seed to its end."""
     random = Random(seed)
     plan = draw(random)
-    clock = _Watched()
+    clock = WatchedClock()
     begin = clock.monotonic()
     moods = {name: [(begin + until, mood) for until, mood in several] for name, several in plan.moods.items()}
     vendors = Vendors(clock, Random(seed + 1), moods)
