@@ -23,7 +23,7 @@ from orchestrator.routes import build_route
 from orchestrator.snapshot import Deployment, FileCredential, Learning, Shared, Snapshot
 from orchestrator.spec.auth import HeaderSigner, Secret
 from orchestrator.spec.provider import Engine, EngineFactory, Profile, Target, Wire
-from orchestrator.spec.routing import Health, TokenMix
+from orchestrator.spec.routing import Health
 from orchestrator.spec.stores import Dimension, Limit
 from orchestrator.spec.transport import Endpoint
 from orchestrator.types.usage import Cost, Usage
@@ -63,10 +63,7 @@ def build(config: Config, shared: Shared) -> Snapshot:
         )
         for name, deployment in config.deployments.items()
     }
-    routes = {
-        name: build_route(name, config, deployments, shared.mixes.setdefault(name, TokenMix()), shared.clock)
-        for name in config.routes
-    }
+    routes = {name: build_route(name, config, deployments, shared) for name in config.routes}
     limits.adopt()  # last: a configuration that is refused changes nothing
     return Snapshot(
         config=config,

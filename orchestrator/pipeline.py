@@ -154,8 +154,7 @@ class Pipeline:
         """Two deployments in turn were too slow for it, so it is the request: the next such call gets more patience."""
         if any(isinstance(error, CallTimeout) for error in exchange.call.progress.failures):
             now = self._clock.monotonic()
-            slowest = exchange.deployment.health.slowest(stream=exchange.call.stream)
-            slowest.add(now - exchange.started, now)
+            exchange.call.route.pace.slowest(stream=exchange.call.stream).add(now - exchange.started, now)
 
     def _after_failure(self, call: Call, exchange: Exchange, error: OrchestratorError) -> None:
         deployment = exchange.deployment
@@ -219,10 +218,15 @@ class Pipeline:
                 raise CallTimeout(text, kind="first_token", maybe_billed=True) from error
             raise
         now = self._clock.monotonic()
-        deployment.health.measured(now - exchange.started, now, stream=True)
+        self._measure(exchange, now)
         if deployment.learning is not None:
             deployment.learning.answered(source.limits, now)
         return source, events
+
+    def _measure(self, exchange: Exchange, now: float) -> None:
+        call, took_s = exchange.call, now - exchange.started
+        exchange.deployment.health.measured(took_s, now)
+        call.route.pace.slowest(stream=call.stream).add(took_s, now)
 
     def _usage(self, exchange: Exchange, result: Any) -> Usage:
         usage: Usage | None = result.usage
@@ -232,7 +236,7 @@ class Pipeline:
         result = answer.result
         usage = self._usage(exchange, result)
         deployment, now = exchange.deployment, self._clock.monotonic()
-        deployment.health.measured(now - exchange.started, now)
+        self._measure(exchange, now)
         if deployment.learning is not None:
             deployment.learning.answered(answer.limits, now)
         exchange.settle("answered", usage=usage, served=result.model, status=200, request_id=answer.request_id)

@@ -12,20 +12,21 @@ from orchestrator.config.resilience import RetryConfig
 from orchestrator.policies.attempts import RetryPolicy
 from orchestrator.policies.pick import Case, Cheapest, Conditional, Fastest, LeastBusy, Sticky
 from orchestrator.policies.route import Ordered, Weighted
-from orchestrator.snapshot import Candidate, Deployment, Route, Timeouts
+from orchestrator.snapshot import Candidate, Deployment, Route, Shared, Timeouts
 from orchestrator.spec.clock import Clock
 from orchestrator.spec.routing import Candidate as AnyCandidate
-from orchestrator.spec.routing import Chooser, TokenMix
+from orchestrator.spec.routing import Chooser, Pace, TokenMix
 from orchestrator.tasks import TASKS, merge
 from orchestrator.types.call import Task
 
 __all__ = ["build_route"]
 
 
-def build_route(name: str, whole: Config, deployments: Mapping[str, Deployment], mix: TokenMix, clock: Clock) -> Route:
+def build_route(name: str, whole: Config, deployments: Mapping[str, Deployment], shared: Shared) -> Route:
     """One route of the configuration, ready to choose."""
     config = whole.routes[name]
-    builder = _Choosers(config, whole, deployments, mix, clock)
+    mix = shared.mixes.setdefault(name, TokenMix())
+    builder = _Choosers(config, whole, deployments, mix, shared.clock)
     return Route(
         name=name,
         task=config.task,
@@ -33,6 +34,7 @@ def build_route(name: str, whole: Config, deployments: Mapping[str, Deployment],
         deadline_s=config.deadline,
         strict=config.unsupported == "error",
         mix=mix,
+        pace=shared.paces.setdefault(name, Pace()),
         retry=_retry_policy(config.retry),
         timeouts=Timeouts(first_token_s=config.timeouts.first_token, stall_s=config.timeouts.stall),
     )

@@ -25,7 +25,7 @@ from orchestrator.policies.retry_budget import RetryBudget
 from orchestrator.spec.auth import Signer
 from orchestrator.spec.clock import Clock
 from orchestrator.spec.provider import Engine
-from orchestrator.spec.routing import Chooser, Health, TokenMix
+from orchestrator.spec.routing import Chooser, Health, Pace, TokenMix
 from orchestrator.spec.stores import LimitStore, SeenLimit
 from orchestrator.spec.transport import Transport
 from orchestrator.types.call import Task
@@ -102,6 +102,7 @@ class Shared:
     breakers: dict[str, Breaker] = field(default_factory=dict)
     accounts: dict[tuple[str, str], Account] = field(default_factory=dict)
     mixes: dict[str, TokenMix] = field(default_factory=dict)
+    paces: dict[str, Pace] = field(default_factory=dict)
     learners: dict[str, Learner] = field(default_factory=dict)
     forecasts: dict[str, Forecast] = field(default_factory=dict)
 
@@ -151,6 +152,7 @@ class Route:
     deadline_s: float | None
     strict: bool
     mix: TokenMix
+    pace: Pace
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     timeouts: Timeouts = field(default_factory=Timeouts)
 

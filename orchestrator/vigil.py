@@ -74,4 +74,4 @@ class Vigil:
             heard_at=mine.heard_at,
             others_heard_at=max(health.heard_at for health in healths if health is not mine),
         )
-        return patient_until(wait, [health.slowest(stream=call.stream) for health in healths])
+        return patient_until(wait, call.route.pace.slowest(stream=call.stream))

@@ -13,7 +13,6 @@ which answers are known to take is never cut short, and why a deadline too tight
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from orchestrator.spec.routing import Slowest
@@ -43,13 +42,13 @@ class Wait:
     others_heard_at: float
 
 
-def patient_until(wait: Wait, slowest: Sequence[Slowest]) -> float:
+def patient_until(wait: Wait, slowest: Slowest) -> float:
     """The monotonic second at which to ask somebody else, as far as is known now; `inf` for never.
 
-    `slowest` has the experience with all candidates of the call.
+    `slowest` is of the route: what is asked is the same, whoever answers.
     """
-    longest_s = max(one.seconds for one in slowest)
-    known = sum(one.count for one in slowest) >= _KNOWN_AFTER
+    longest_s = slowest.seconds
+    known = slowest.count >= _KNOWN_AFTER
     time_s = wait.deadline - wait.started
     needed_s = max(_LEAST_S, 2.0 * longest_s) if known else max(_UNKNOWN_S, longest_s)
     last = wait.deadline - min(needed_s, time_s / 2.0)

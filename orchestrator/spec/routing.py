@@ -12,7 +12,7 @@ from orchestrator.errors import OrchestratorError
 from orchestrator.spec.events import CallContext
 from orchestrator.types.usage import Usage
 
-__all__ = ["Candidate", "Chooser", "Health", "Progress", "Slowest", "TokenMix"]
+__all__ = ["Candidate", "Chooser", "Health", "Pace", "Progress", "Slowest", "TokenMix"]
 
 _SMOOTHING = 0.2
 _FORGET_S = 30.0
@@ -46,20 +46,35 @@ class Slowest:
         return max(self._current, self._before)
 
 
+class Pace:
+    """How long answers to one route take, whoever gives them: whole answers, and the first events of streams.
+
+    Kept per route, because what is asked decides: a report takes longer than a label, at the same deployment.
+    """
+
+    __slots__ = ("_answers", "_beginnings")
+
+    def __init__(self) -> None:
+        self._answers = Slowest()
+        self._beginnings = Slowest()
+
+    def slowest(self, *, stream: bool) -> Slowest:
+        """Of whole answers, or of first events."""
+        return self._beginnings if stream else self._answers
+
+
 class Health:
     """What all calls know of one deployment. Outlives reloads.
 
     `not_before`: monotonic seconds before which the vendor asked not to be called again. `in_flight`: attempts under
-    way. `answers`, `beginnings`: the slowest whole answers, and the slowest first events of streams.
+    way.
     """
 
-    __slots__ = ("_average_s", "_lock", "_measured_at", "answers", "beginnings", "in_flight", "not_before")
+    __slots__ = ("_average_s", "_lock", "_measured_at", "in_flight", "not_before")
 
     def __init__(self) -> None:
         self.not_before = 0.0
         self.in_flight = 0
-        self.answers = Slowest()
-        self.beginnings = Slowest()
         self._lock = Lock()
         self._average_s = 0.0
         self._measured_at = 0.0
@@ -74,16 +89,11 @@ class Health:
         with self._lock:
             self.in_flight -= 1
 
-    def measured(self, seconds: float, now: float, *, stream: bool = False) -> None:
+    def measured(self, seconds: float, now: float) -> None:
         """An attempt was answered after so long (a stream: its first event came)."""
-        self.slowest(stream=stream).add(seconds, now)
         known = self._average_s
         self._average_s = known + _SMOOTHING * (seconds - known) if known else seconds
         self._measured_at = now
-
-    def slowest(self, *, stream: bool) -> Slowest:
-        """`beginnings` or `answers`."""
-        return self.beginnings if stream else self.answers
 
     @property
     def heard_at(self) -> float:

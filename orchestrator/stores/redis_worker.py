@@ -76,6 +76,11 @@ class Change:
     since: float
     applied: LocalShare | None
 
+    @property
+    def frees(self) -> bool:
+        """Whether other processes may be waiting for it."""
+        return any(slot.counts_in_flight for slot in self.slots)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Stop:
@@ -149,12 +154,17 @@ class Worker:
         stop.done.set()
 
     def _gather(self) -> list[Work]:
+        """Wait for something that cannot wait; the rest rides along, or goes a tick after it was due."""
         work: list[Work] = []
-        due = self._tick_at if self.local is None else self._retry_at
+        due = self._tick_at + self._tick_s if self.local is None else self._retry_at
         with contextlib.suppress(Empty):
-            work.append(self.inbox.get(timeout=max(due - time.monotonic(), 0.0)))
             while len(work) < _MOST_PER_ROUND:
-                work.append(self.inbox.get_nowait())
+                one = self.inbox.get(timeout=max(due - time.monotonic(), 0.0))
+                work.append(one)
+                if isinstance(one, Ask | Stop):
+                    due = 0.0
+                elif isinstance(one, Change) and one.frees:
+                    due = min(due, time.monotonic() + BUSY_S)
         return work
 
     def _take_in(self, work: Sequence[Work], *, ended: bool) -> None:

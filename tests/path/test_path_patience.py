@@ -185,3 +185,31 @@ def test_a_request_that_is_too_slow_for_two_teaches_patience():
     (first, _), (second, took) = world.run(scenario)
     assert isinstance(first, CallTimeout)
     assert (second.deployment, took) == ("a", 12.0)
+
+
+def test_routes_do_not_teach_each_other():
+    """Quick answers of one route do not cut short what another one asks of the same deployments."""
+
+    def answer(request):
+        seconds = 60 if b"report" in request.body else 0.2
+        return _taking(seconds)
+
+    async def _taking(seconds):
+        await asyncio.sleep(seconds)
+        return completion()
+
+    world = World(
+        {"a": answer, "b": answer},
+        routes={
+            "label": {"task": "chat", "pick": ["a", "b"]},
+            "answer": {"task": "chat", "pick": ["a", "b"], "deadline": 100},
+        },
+    )
+
+    async def scenario(llm):
+        for _ in range(50):
+            await llm.chat("label", "hi")
+        return await llm.chat("answer", "write a report")
+
+    reply = world.run(scenario)
+    assert [attempt.error for attempt in reply.attempts] == [None]

@@ -8,15 +8,15 @@ from orchestrator.policies.patience import Wait, patient_until
 from orchestrator.spec.routing import Slowest
 
 
-def experience(*seconds: float, answers: int = 10) -> list[Slowest]:
-    """One candidate whose last answers took so long, the rest of them nothing."""
+def experience(*seconds: float, answers: int = 10) -> Slowest:
+    """A route whose last answers took so long, the rest of them nothing."""
     slowest = Slowest()
     for took in (*seconds, *[0.0] * (answers - len(seconds))):
         slowest.add(took, 100.0)
-    return [slowest, Slowest()]
+    return slowest
 
 
-def until(slowest: list[Slowest], *, deadline: float = 120.0, heard: float = 0.0, others: float = 0.0) -> float:
+def until(slowest: Slowest, *, deadline: float = 120.0, heard: float = 0.0, others: float = 0.0) -> float:
     """Seconds that an attempt begun at 1000 gets; `heard` and `others` in seconds since its beginning, 0 for before."""
     wait = Wait(1000.0, 1000.0 + deadline, 1000.0 + heard, 1000.0 + others)
     return round(patient_until(wait, slowest) - 1000.0, 6)
@@ -58,12 +58,6 @@ def test_without_experience():
     few = experience(0.5, answers=9)
     assert until(few, deadline=120.0, others=0.5) == 90.0
     assert until(few, deadline=20.0, others=0.5) == 10.0
-
-
-def test_all_candidates_teach():
-    """The slowest of all candidates sets the measure: what is asked is the same."""
-    fast, slow = experience(0.1)[0], experience(4.0)[0]
-    assert until([fast, slow], others=0.5) == 12.0
 
 
 def test_the_slowest_is_forgotten():

@@ -84,6 +84,10 @@ class SimulatedVendor:
         """What it processed."""
         return self._ledger.entries(self.name)
 
+    def forget(self) -> None:
+        """Empty the ledger, which grows with every answer. The counts in `requests` stay."""
+        self._ledger.forget(self.name)
+
     @property
     def requests(self) -> Traffic:
         """What knocked."""

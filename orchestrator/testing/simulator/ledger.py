@@ -65,6 +65,11 @@ class Ledger:
         with self._lock:
             self._entries.append(entry)
 
+    def forget(self, vendor: str) -> None:
+        """Drop one vendor's entries."""
+        with self._lock:
+            self._entries = [entry for entry in self._entries if entry.vendor != vendor]
+
     def entries(self, vendor: str | None = None) -> list[LedgerEntry]:
         """A copy of all entries, or of one vendor's."""
         with self._lock:
