@@ -41,7 +41,7 @@ _DRAIN_LOOK_S = 0.02
 
 
 @runtime_checkable
-class Closeable(Protocol):
+class _Closeable(Protocol):
     """A store that holds a connection."""
 
     def close(self) -> None:
@@ -207,7 +207,7 @@ class Core:
         finally:
             self.draining = False
         await self._shared.transport.close()
-        if isinstance(self._store, Closeable):
+        if isinstance(self._store, _Closeable):
             await asyncio.to_thread(self._store.close)
         self.log.close()
 

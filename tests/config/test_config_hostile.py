@@ -79,7 +79,7 @@ def test_a_hostile_file_is_a_typed_error_quickly(tmp_path: Path, data: bytes, wo
     start = time.process_time()
     with pytest.raises(ConfigError, match=words):
         load_file(file, find=find, environ=ENVIRON)
-    assert time.process_time() - start < 5.0
+    assert time.process_time() - start < 20.0
 
 
 def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
