@@ -66,7 +66,7 @@ class Lines:
 
 
 def test_everybody_breaks_while_calls_stand_in_line() -> None:
-    """A call whose deployments all broke fails, one that has another hope waits for it; neither turns idle meanwhile."""
+    """A call whose deployments all broke fails, one with another hope waits for it; neither turns idle meanwhile."""
     lines = Lines()
 
     async def scenario() -> tuple[Any, Any]:
