@@ -193,17 +193,15 @@ class RedisLimits:
             return self._worker
 
     def _start(self) -> Worker:
-        worker = Worker(
+        return Worker(
             _RedisConnection(self._url, self._timeout_s),
             f"{self._prefix}:processes",
+            self._slots.values(),
             expected_processes=self._expected,
             timeout_s=self._timeout_s,
             monotonic=self._clock.monotonic,
             notice=self._notice,
         )
-        for slot in self._slots.values():
-            worker.inbox.put(slot)
-        return worker
 
     def close(self) -> None:
         """Tell Redis what is untold, give back what is held, and end the thread. A later reservation starts anew."""

@@ -99,6 +99,7 @@ class Worker:
         self,
         connection: Connection,
         presence_key: str,
+        slots: Iterable[SharedSlot],
         *,
         expected_processes: int,
         timeout_s: float,
@@ -122,6 +123,8 @@ class Worker:
         self._tick_s = _SLOWEST_TICK_S
         self._tick_at = self._retry_at = 0.0
         self._random = Random()
+        for slot in slots:
+            self._state(slot)
         Thread(target=self._run, name="orchestrator-redis", daemon=True).start()
 
     @property
@@ -130,10 +133,15 @@ class Worker:
         return self._tick_s
 
     def go_local(self) -> LocalShare:
-        """The share to keep to; from any thread. Without what was used so far if the worker itself is stuck."""
+        """The share to keep to, with this process's part of what was used under the limits so far. From any thread."""
         with self._going_local:
             if self.local is None:
-                self.local = LocalShare(_SHARE / self._processes)
+                local = LocalShare(_SHARE / self._processes)
+                now = self._monotonic()
+                for state in list(self._states.values()):
+                    local.slots([state.slot])
+                    state.move_to(local.store, local.share, now)
+                self.local = local
             return self.local
 
     # The thread ------------------------------------------------------------------------------------------------------
@@ -314,19 +322,9 @@ class Worker:
         self._connection.close()
         pause = _PROBE_TICKS * self._tick_s * self._random.uniform(0.8, 1.2) if self._failures >= _FAILURES else 0.0
         self._retry_at = time.monotonic() + pause
-        if self.local is None:
-            self._keep_to_share()
+        self.go_local()
         if self._failures == _FAILURES:
             self._tell("llm.limits.local", "Redis does not answer: this process keeps to its own share of the limits")
-
-    def _keep_to_share(self) -> None:
-        local = LocalShare(_SHARE / self._processes)
-        now = self._monotonic()
-        for state in self._states.values():
-            local.slots([state.slot])
-            state.move_to(local.store, local.share, now)
-        with self._going_local:
-            self.local = local
 
     def _try_again(self) -> None:
         try:
