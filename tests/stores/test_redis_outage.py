@@ -104,6 +104,33 @@ def test_scripts_flushed(server, members):
     assert all(one.notices == [] for one in members)
 
 
+def test_scripts_flushed_on_one_connection(redis):
+    """After SCRIPT FLUSH the same connection goes on: the script is sent along once more."""
+    one = Member(redis.url, requests(600), timeout_s=2.0)
+    assert one.take(1) == 0.0
+    before = redis.do("INFO", "stats")["total_connections_received"]
+    redis.do("SCRIPT", "FLUSH")
+    assert [one.take(1), one.take(1)] == [0.0, 0.0]
+    assert redis.do("INFO", "stats")["total_connections_received"] == before + 2  # those of this test
+    one.store.close()
+
+
+def test_what_others_used_counts_in_an_outage(redis):
+    """A budget that one process has used up is not there again for another one when Redis dies."""
+    budget = tokens(1_000, period_s=7_200.0)
+    one, other = [Member(redis.url, budget, QUICK, timeout_s=2.0) for _ in range(2)]
+    assert other.take(0, 0) == 0.0
+    assert one.take(900, 0) == 0.0
+    assert until(lambda: all(member.store._worker._processes == 2 for member in (one, other)))
+    time.sleep(0.3)  # several looks
+    redis.stop()
+    assert until(lambda: local([one, other]))
+    for member in (one, other):
+        assert member.take(30, 0) > 0  # of 400 each 380 may be used, and 360 have been
+        assert member.take(15, 0) == 0.0
+        member.store.close()
+
+
 def test_killed_and_started_again(server, members):
     """A server that dies and comes back empty on the same port: limits hold all the time, and it is found again."""
     server.start()
