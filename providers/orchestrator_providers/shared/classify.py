@@ -23,6 +23,7 @@ from orchestrator.errors import (
 )
 from orchestrator.spec.transport import HttpReply
 from orchestrator_providers.shared.delays import retry_after_s
+from orchestrator_providers.shared.quotas import daily_reset_s, retry_delay_s
 
 __all__ = ["ErrorBody", "ErrorKind", "ErrorTable", "classify", "error_kind", "read_error"]
 
@@ -153,7 +154,7 @@ def classify(
     holds those HTTP statuses to which this vendor gives a meaning of its own.
     """
     body = body or read_error(reply.body)
-    kind = kind or _by_code(body, table) or _by_phrase(reply.status, body.message)
+    kind = kind or _by_quota(reply.status, body) or _by_code(body, table) or _by_phrase(reply.status, body.message)
     kind = kind or (statuses or {}).get(reply.status) or _by_status(reply.status, body)
     arguments: dict[str, Any] = {
         "status": reply.status,
@@ -161,8 +162,18 @@ def classify(
         "request_id": request_id(reply.headers) or body.request_id,
     }
     if reply.status in _DELAY_STATUSES:
-        arguments["retry_after"] = retry_after_s(reply.headers, body.message if reply.status == 429 else "")
+        arguments["retry_after"] = _wait_s(reply, body)
     return kind.cls(safe_message(body.message) or f"HTTP {reply.status}", **(arguments | dict(kind.extra)))
+
+
+def _wait_s(reply: HttpReply, body: ErrorBody) -> float | None:
+    known = retry_after_s(reply.headers, body.message if reply.status == 429 else "")
+    return retry_delay_s(body.raw) if known is None and reply.status == 429 else known
+
+
+def _by_quota(status: int, body: ErrorBody) -> ErrorKind | None:
+    reset_s = daily_reset_s(body.raw) if status == 429 else None
+    return None if reset_s is None else error_kind(RateLimited, retryable=False, retry_after=reset_s)
 
 
 def _by_code(body: ErrorBody, table: ErrorTable) -> ErrorKind | None:
