@@ -194,7 +194,12 @@ async def soak(calls: int, time_s: float, workers: int, every_s: float) -> tuple
 
 def print_sample(sample: Sample, note: str = "") -> None:
     """One line of the table."""
-    print("| " + " | ".join(f"{value:>9,.0f}" for value in astuple(sample)) + f" | {note}", flush=True)
+    print(
+        "| "
+        + " | ".join(f"{value:>9,.{0 if isinstance(value, int) else 1}f}" for value in astuple(sample))
+        + f" | {note}",
+        flush=True,
+    )
 
 
 def verdict(samples: Sequence[Sample]) -> list[str]:
@@ -202,22 +207,33 @@ def verdict(samples: Sequence[Sample]) -> list[str]:
     steady = [one for one in samples if one.calls >= samples[-1].calls / 5]
     if len(steady) < 6:
         return ["too short to say"]
-    calls = [float(one.calls) for one in steady]
+    half = len(steady) // 2
     lines = []
     for name, unit, size, bound in (
         ("rss_mib", "bytes", 2.0**20, FLAT_BYTES_PER_CALL),
         ("objects", "objects", 1.0, 0.01),
     ):
-        slope = statistics.linear_regression(calls, [getattr(one, name) * size for one in steady]).slope
-        lines.append(f"{name}: {slope:+.4f} {unit} per call: {'flat' if slope <= bound else 'NOT FLAT'}")
-    half = len(steady) // 2
+        whole, late = (slope(part, name) * size for part in (steady, steady[half:]))
+        # A leak goes on. A heap's high-water mark rises too, by steps that become rare.
+        lines.append(f"{name}: {whole:+.3f} {unit} per call, {late:+.3f} in the later half: {flat(late <= bound)}")
     for name in ("sockets", "tasks", "threads"):
         first, second = (
             statistics.median(getattr(one, name) for one in part) for part in (steady[:half], steady[half:])
         )
-        flat = second <= first * 1.1 + 2
-        lines.append(f"{name}: median {first:.0f}, then {second:.0f}: {'flat' if flat else 'NOT FLAT'}")
+        lines.append(f"{name}: median {first:.0f}, then {second:.0f}: {flat(second <= first * 1.1 + 2)}")
     return lines
+
+
+def slope(samples: Sequence[Sample], name: str) -> float:
+    """Growth per call."""
+    return statistics.linear_regression(
+        [float(one.calls) for one in samples], [getattr(one, name) for one in samples]
+    ).slope
+
+
+def flat(well: bool) -> str:
+    """The verdict in words."""
+    return "flat" if well else "NOT FLAT"
 
 
 def main() -> None:

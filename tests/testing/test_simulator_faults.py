@@ -285,3 +285,12 @@ def _eventually(condition: Callable[[], bool], within_s: float = 2.0) -> None:
     while not condition():
         assert time.monotonic() < deadline, "it did not happen"
         time.sleep(0.005)
+
+
+def test_forget(sim: Simulator) -> None:
+    """A vendor's ledger can be emptied; the others' entries, and the counts of what knocked, stay."""
+    for wire in WIRES:
+        chat(sim.url(wire), wire)
+    sim["openai"].forget()
+    assert [entry.vendor for entry in sim.ledger] == ["anthropic", "cohere"]
+    assert sim["openai"].requests.total == 1
