@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -9,9 +10,11 @@ import socket
 import subprocess
 import threading
 import time
-from random import Random
+from random import Random, SystemRandom
 
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from orchestrator.spec.stores import Limit
 from orchestrator.stores.redis import RedisLimits
@@ -20,8 +23,11 @@ BINARY = shutil.which("redis-server")
 
 
 def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return server.getsockname()[1]
+    """Below the range that outgoing connections take theirs from: it must stay free until the server starts."""
+    while True:
+        port = SystemRandom().randrange(20_000, 30_000)
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
 
 
 class RedisServer:
@@ -36,16 +42,17 @@ class RedisServer:
 
     def start(self):
         self.process = subprocess.Popen(self._command, stdout=subprocess.DEVNULL)
-        for _ in range(200):
+        end = time.monotonic() + 10.0
+        while time.monotonic() < end and self.process.poll() is None:
             try:
                 with self.client() as client:
                     return client.ping()
             except redis.RedisError:
                 time.sleep(0.02)
-        raise RuntimeError("redis-server does not start")
+        raise RuntimeError(f"redis-server does not start: {self.process.poll()}")
 
     def client(self):
-        return redis.Redis(port=self.port, decode_responses=True)
+        return redis.Redis(port=self.port, decode_responses=True, socket_timeout=5.0, retry=Retry(NoBackoff(), 0))
 
     def do(self, *command):
         with self.client() as client:
