@@ -145,7 +145,9 @@ class Orchestrator:
         self, route: str, messages: MessageInput, *, output: Any = None, **options: Unpack[ChatArguments]
     ) -> ChatReply[Any]:
         """Answer a chat; see `AsyncOrchestrator.chat`."""
-        return self._runner.run(self.aio.chat(route, messages, output=output, **options))
+        work = self.aio.chat(route, messages, output=output, **options)
+        del messages  # a traceback that shows local variables shows no prompt
+        return self._runner.run(work)
 
     @overload
     def stream(
@@ -167,13 +169,17 @@ class Orchestrator:
 
     def embed(self, route: str, texts: str | Sequence[str], **options: Unpack[EmbedArguments]) -> EmbedReply:
         """Embed texts; see `AsyncOrchestrator.embed`."""
-        return self._runner.run(self.aio.embed(route, texts, **options))
+        work = self.aio.embed(route, texts, **options)
+        del texts
+        return self._runner.run(work)
 
     def rerank(
         self, route: str, *, query: str, documents: Sequence[str], **options: Unpack[RerankArguments]
     ) -> RerankReply:
         """Order documents; see `AsyncOrchestrator.rerank`."""
-        return self._runner.run(self.aio.rerank(route, query=query, documents=documents, **options))
+        work = self.aio.rerank(route, query=query, documents=documents, **options)
+        del query, documents
+        return self._runner.run(work)
 
     def reload(self, config: Mapping[str, Any] | Config) -> None:
         """Put another configuration in force; see `AsyncOrchestrator.reload`."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from random import Random
 from types import TracebackType
@@ -121,7 +122,9 @@ class AsyncOrchestrator:
         Raises:
             OrchestratorError: see `orchestrator.errors`; `attempts` tells what was tried.
         """
-        reply: ChatReply[Any] = await self._core.pipeline.run(self._chat_call(route, messages, output, dict(options)))
+        call = self._chat_call(route, messages, output, dict(options))
+        del messages  # a traceback that shows local variables shows no prompt
+        reply: ChatReply[Any] = await self._core.pipeline.run(call)
         return reply
 
     @overload
@@ -177,7 +180,8 @@ class AsyncOrchestrator:
             texts: one text or several, none of them empty.
             options: see `EmbedArguments`.
         """
-        call = self._retrieval_call(route, "embed", dict(options), lambda given: embed_request(texts, given))
+        call = self._retrieval_call(route, "embed", dict(options), partial(embed_request, texts))
+        del texts
         reply: EmbedReply = await self._core.pipeline.run(call)
         return reply
 
@@ -192,9 +196,8 @@ class AsyncOrchestrator:
             documents: texts, none of them empty.
             options: see `RerankArguments`.
         """
-        call = self._retrieval_call(
-            route, "rerank", dict(options), lambda given: rerank_request(query, documents, given)
-        )
+        call = self._retrieval_call(route, "rerank", dict(options), partial(rerank_request, query, documents))
+        del query, documents
         reply: RerankReply = await self._core.pipeline.run(call)
         return reply
 

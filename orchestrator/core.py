@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import weakref
 from collections.abc import Callable, Mapping, Sequence
@@ -35,6 +36,8 @@ from orchestrator.types.call import Task, Timings
 from orchestrator.types.usage import Cost
 
 __all__ = ["Core"]
+
+_report = logging.getLogger("orchestrator")
 
 _LOOK_EVERY_S = 1.0
 _DRAIN_LOOK_S = 0.02
@@ -72,6 +75,7 @@ class Core:
         self.log = self._open_log(config)
         self.pipeline = Pipeline(clock=self.clock, random=random or _new_random(), emit=self.emit)
         self._swap = Lock()
+        self._warned = False
         self.draining = False
         self._watcher = self._watch(config, reread) if reread else None
         self._look_at = self.clock.monotonic() + _LOOK_EVERY_S
@@ -170,7 +174,15 @@ class Core:
         """Hand an event to the log and everyone who listens."""
         self.log.emit(event)
         for sink in self._sinks:
-            sink(event)
+            try:
+                sink(event)
+            except Exception as error:  # noqa: BLE001 - whoever listens must not decide over the call
+                self._sink_failed(error)
+
+    def _sink_failed(self, error: Exception) -> None:
+        if not self._warned:
+            self._warned = True
+            _report.error("a sink failed, calls go on without it: %s", type(error).__name__)
 
     def refuse(self, route: str, task: Task, context: CallContext, error: OrchestratorError) -> None:
         """Leave the line of a call that was refused before it began."""

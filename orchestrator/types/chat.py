@@ -175,9 +175,12 @@ class ChatOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChatRequest:
-    """A chat as a codec gets it: messages normalised, options merged, tools and schema resolved."""
+    """A chat as a codec gets it: messages normalised, options merged, tools and schema resolved.
 
-    messages: tuple[Message, ...]
+    Its repr shows no content: it is what tracebacks with local variables would show.
+    """
+
+    messages: tuple[Message, ...] = field(repr=False)
     options: ChatOptions = ChatOptions()
     tools: tuple[Tool, ...] = ()
     output: OutputSchema | None = None

@@ -42,9 +42,9 @@ class EmbedOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EmbedRequest:
-    """Texts to embed, in order."""
+    """Texts to embed, in order. Its repr does not show them."""
 
-    texts: tuple[str, ...]
+    texts: tuple[str, ...] = field(repr=False)
     options: EmbedOptions = EmbedOptions()
 
 
@@ -91,10 +91,10 @@ class RerankOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RerankRequest:
-    """Documents to order by how well they answer the query."""
+    """Documents to order by how well they answer the query. Its repr shows neither."""
 
-    query: str
-    documents: tuple[str, ...]
+    query: str = field(repr=False)
+    documents: tuple[str, ...] = field(repr=False)
     options: RerankOptions = RerankOptions()
 
 
