@@ -127,6 +127,8 @@ class RedisLimits:
     def _ask(
         self, worker: Worker, slots: tuple[SharedSlot, ...], amounts: Sequence[float], now: float
     ) -> float | Awaitable[float]:
+        for held, left, since in worker.leases.surrender(slots):
+            worker.inbox.put(Change(held, [-amount for amount in left], now, since, None))
         extra = worker.leases.wanted(slots)
         try:
             ask = LoopAsk(slots, amounts, extra, self._give_back)

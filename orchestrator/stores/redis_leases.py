@@ -73,6 +73,15 @@ class Leases:
         lease.count += 1
         lease.sums = [total + amount for total, amount in zip(lease.sums, amounts, strict=True)]
 
+    def surrender(self, slots: tuple[SharedSlot, ...]) -> list[Leftover]:
+        """Take out what is too little for the reservation at hand: it may be what Redis has too little of."""
+        with self._lock:
+            lease = self._leases.get(slots)
+            if lease is None or not any(lease.left):
+                return []
+            left, lease.left = lease.left, [0.0] * len(slots)
+            return [(slots, left, lease.since)]
+
     def wanted(self, slots: tuple[SharedSlot, ...]) -> tuple[float, ...] | None:
         """How much to ask for beside the reservation at hand. One asks at a time."""
         with self._lock:

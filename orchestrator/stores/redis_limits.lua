@@ -92,13 +92,18 @@ local function window_add(s, n, at)
     redis.call('HSETNX', s.key, 'turn', number)
 end
 
+-- `at` is early by up to a quarter of a part, as clients round it: across a boundary it was the next part. And what came
+-- out of a lease was taken up to a part before.
 local function window_give(s, n, at)
-    turn(s)
-    local part = math.floor(at / s.part)
-    local given = math.min(tonumber(redis.call('HGET', s.key, part) or 0), n)
-    if given <= 0 then return end
-    redis.call('HINCRBYFLOAT', s.key, part, text(-given))
-    redis.call('HINCRBYFLOAT', s.key, 'total', text(-given))
+    local number, part = turn(s), math.floor(at / s.part)
+    for _, tried in ipairs({part, math.floor(at / s.part + 0.25), part - 1}) do
+        local given = math.min(tonumber(redis.call('HGET', s.key, tried) or 0), n)
+        if given > 0 and tried <= number then
+            redis.call('HINCRBYFLOAT', s.key, tried, text(-given))
+            redis.call('HINCRBYFLOAT', s.key, 'total', text(-given))
+            n = n - given
+        end
+    end
 end
 
 -- Concurrency -----------------------------------------------------------------------------------------------------------
@@ -162,6 +167,16 @@ local function is_lost(s, id)
     return seen[1] ~= id and seen[2] ~= id
 end
 
+-- A lease may fill the burst, but of a budget it takes no more than a quarter of what is left: others need the rest now.
+local function has_room_ahead(slots, share)
+    for _, s in ipairs(slots) do
+        local extra = share * s.extra
+        if s.rate > 0 and level(s) + s.n + extra > s.burst then return false end
+        if wait(s, s.n + (s.rate > 0 and extra or 4 * extra)) > INSTANT then return false end
+    end
+    return true
+end
+
 local run = {}
 
 -- ARGV from 5: numbers, amount, extra, id of each slot. Gives the wait and the share of the extra that was taken too.
@@ -179,15 +194,7 @@ function run.reserve()
     if longest > INSTANT then return {text(longest), '0'} end
     local share = 0
     for _, tried in ipairs({1, 0.5, 0.25}) do
-        local fits = true
-        for _, s in ipairs(slots) do
-            local n = s.n + tried * s.extra
-            if s.extra > 0 and (wait(s, n) > INSTANT or (s.rate > 0 and level(s) + n > s.burst)) then fits = false end
-        end
-        if fits then
-            share = tried
-            break
-        end
+        if share == 0 and has_room_ahead(slots, tried) then share = tried end
     end
     for _, s in ipairs(slots) do
         take(s, s.n + share * s.extra)

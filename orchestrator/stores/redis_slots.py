@@ -138,7 +138,7 @@ class SlotState:
         pairs: list[float] = []
         for cell, change in self.changes.items():
             at = (cell if change < 0.0 else cell + 1) * part_s / _GRID
-            pairs += [min(max(now - at, 0.0), self.slot.limit.period_s), change]
+            pairs += [max(now - at, 0.0), change]
         return "correct", (self.slot.key,), (*self.slot.numbers, self.held, self.level, *pairs)
 
     def told(self) -> None:

@@ -94,6 +94,28 @@ def test_what_is_untold_is_told_on_closing(redis, member):
     assert until(lambda: redis.do("ZCARD", "orchestrator:processes") == 1)
 
 
+def test_no_refund_is_lost_between_parts(member):
+    """What is given back at once makes room at once, wherever in a part of the period that happens."""
+    one = member(tokens(1_000, period_s=3_601.0), tokens(1_000_000, period_s=2.0, key="a/quick"))
+    begin = time.monotonic()
+    while time.monotonic() - begin < 1.0:
+        assert one.take(900, 0) == 0.0
+        one.settle(-900.0, 0.0)
+
+
+def test_refunds_find_their_part(redis, member):
+    """Of parts that last 33 ms none keeps what was given back, though clients round the time of a refund."""
+    one = member(tokens(1_000_000, period_s=2.0))
+    for _ in range(100):
+        assert one.take(100) == 0.0
+        one.settle(-100.0)
+        time.sleep(0.002)
+    assert one.take(0) == 0.0
+    one.store.close()
+    kept = redis.do("HGETALL", redis_key(tokens(0, 2.0), "orchestrator"))
+    assert sum(float(taken) for part, taken in kept.items() if part.isdecimal()) <= 500
+
+
 def test_a_claim_lies_on_one_node(tmp_path):
     """Redis in cluster mode accepts a claim over a deployment's and its account's limits: they share a hash slot."""
     server = RedisServer(tmp_path, "--cluster-enabled", "yes")
