@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from random import Random
 from typing import Any
 
 import orjson
@@ -73,7 +74,11 @@ class World:
         self._script = {name: list(value) if isinstance(value, list) else value for name, value in script.items()}
         self.transport = ScriptedTransport(self._answer)
         self.llm = AsyncOrchestrator(
-            config(list(script), route, **more), transport=self.transport, clock=self.clock, sinks=[self.events]
+            config(list(script), route, **more),
+            transport=self.transport,
+            clock=self.clock,
+            random=Random(7),
+            sinks=[self.events],
         )
 
     async def _answer(self, request: HttpRequest) -> Any:

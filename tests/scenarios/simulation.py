@@ -182,7 +182,7 @@ def _load(random: Random) -> list[Operation]:
     kinds, weights = list(_OPERATIONS), list(_OPERATIONS.values())
     bursts = [random.uniform(0.0, 120.0) for _ in range(random.randint(1, 4))]
     operations = []
-    most = 40 if random.random() < 0.95 else 200
+    most = 35 if random.random() < 0.97 else 200
     for number in range(random.randint(10, most)):
         operations.append(
             Operation(

@@ -1,21 +1,25 @@
-"""Scenarios 30, 40 and 44 over real sockets: no way there, cancelled calls, ten thousand at once."""
+"""Scenarios 30, 40, 44 and 52 over real sockets: no way there, cancelled calls, ten thousand at once, Ctrl-C."""
 
 from __future__ import annotations
 
 import asyncio
 import json
+import signal
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 from bytes_harness import GOOD, Met, chat, meet, stream, writes
 from transport_harness import Make, make_aiohttp, make_httpx
-from transport_server import Peer, Request, chunked
-from vendor import sse
+from transport_server import Peer, Request, chunked, served_in_thread
+from vendor import config, sse
 
-from orchestrator import AsyncOrchestrator, ConnectionFailed
+from orchestrator import AsyncOrchestrator, ConnectionFailed, Orchestrator
+from orchestrator.testing import CapturedEvents
 
 
 @pytest.fixture(params=[make_aiohttp, make_httpx], ids=["aiohttp", "httpx"])
@@ -64,6 +68,30 @@ def test_40_cancelled_calls_close_their_sockets(make: Make, stage: str) -> None:
     met = meet(make, cancelled, [silent])
     assert met.result == 0
     assert [event.status for event in met.captured] == ["cancelled"] * 50  # type: ignore[union-attr]
+
+
+def test_52_ctrl_c() -> None:
+    """Ctrl-C in a blocking call is raised there at once, and within a second the call's connection is closed."""
+
+    async def silent(peer: Peer, request: Request) -> None:
+        await peer.until_gone()
+
+    captured = CapturedEvents()
+    with served_in_thread(silent) as server:
+        values = config(["a"])
+        values["providers"]["a"]["base_url"] = server.url("/v1")
+        with Orchestrator(values, sinks=[captured]) as llm:
+            main = threading.main_thread().ident
+            assert main is not None
+            threading.Timer(0.5, signal.pthread_kill, (main, signal.SIGINT)).start()
+            began = time.monotonic()
+            with pytest.raises(KeyboardInterrupt):
+                llm.chat("answer", "hi", deadline=60)
+            assert time.monotonic() - began < 2.0
+            while server.open:
+                assert time.monotonic() - began < 3.0
+                time.sleep(0.01)
+    assert [event.status for event in captured] == ["cancelled"]  # type: ignore[union-attr]
 
 
 def test_44_ten_thousand_at_once() -> None:
