@@ -23,6 +23,7 @@ __all__ = ["Simulator"]
 HOST = "127.0.0.1"
 BACKLOG = 4096
 _PATIENCE_S = 10.0
+_SHUT_ROUNDS = 5
 
 
 class _Engine:
@@ -171,7 +172,10 @@ class Simulator:
                 engine.stop()
 
     async def _shut(self) -> None:
-        tasks = [task for door in self._doors.values() for task in door.shut()]
+        tasks: set[asyncio.Task[None]] = set()
+        for _ in range(_SHUT_ROUNDS):  # a connection that was being accepted shows itself a few turns later
+            tasks.update(task for door in self._doors.values() for task in door.shut())
+            await asyncio.sleep(0)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
