@@ -1,7 +1,7 @@
 """Asks one question and says what the answer cost.
 
-    OPENAI_API_KEY=... python app.py "Which plan includes SSO?"
-    python app.py --simulate "Which plan includes SSO?"      # a simulated vendor: no key, no network
+OPENAI_API_KEY=... python app.py "Which plan includes SSO?"
+python app.py --simulate "Which plan includes SSO?"      # a simulated vendor: no key, no network
 """
 
 import os

@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import resource
 import sys
 import time
 from pathlib import Path
@@ -25,6 +24,12 @@ from orchestrator import AsyncOrchestrator  # noqa: E402
 
 CALLS = 10_000
 UNDER_WAY = 200
+
+
+def peak_mb() -> int:
+    """This program's own peak; `ru_maxrss` would begin with that of whoever started it."""
+    status = Path("/proc/self/status").read_text()
+    return int(status.partition("VmHWM:")[2].split()[0]) // 1024
 
 
 async def main() -> dict[str, float]:
@@ -57,7 +62,7 @@ async def main() -> dict[str, float]:
             "answered": len(order),
             "wall_s": round(wall_s, 2),
             "cpu_s": round(cpu_s, 2),
-            "rss_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+            "rss_mb": peak_mb(),
             "most_overtaken": max(abs(place - number) for place, number in enumerate(order)),
             "connections": server.connections,
             "left_sockets": len(os.listdir("/proc/self/fd")) - before,
