@@ -27,7 +27,7 @@ UNDER_WAY = 200
 
 
 def peak_mb() -> int:
-    """This program's own peak; `ru_maxrss` would begin with that of whoever started it."""
+    """The peak of this program alone; `ru_maxrss` would begin with that of whoever started it."""
     status = Path("/proc/self/status").read_text()
     return int(status.partition("VmHWM:")[2].split()[0]) // 1024
 
