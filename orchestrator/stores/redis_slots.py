@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 from orchestrator.spec.stores import Limit
 from orchestrator.stores.memory import MemoryLimits
@@ -24,20 +24,20 @@ class LinkFailed(Exception):
     """Redis did not do what it was asked, for whatever reason. Holds neither address nor credential."""
 
 
-class Connection:
-    """What the worker needs of a connection; both raise `LinkFailed`. One thread uses it."""
+class Connection(Protocol):
+    """What the worker needs of a connection; `open` and `run` raise `LinkFailed`. One thread uses it."""
 
     def open(self, timeout_s: float) -> None:
         """Connect anew."""
-        raise NotImplementedError
+        ...
 
     def run(self, commands: Sequence[Command]) -> list[Any]:
         """Send all in one round trip; answers in the same order."""
-        raise NotImplementedError
+        ...
 
     def close(self) -> None:
         """Let the connection go. Never fails."""
-        raise NotImplementedError
+        ...
 
 
 class SharedSlot:
