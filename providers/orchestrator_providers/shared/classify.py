@@ -204,7 +204,7 @@ def _by_status(status: int, body: ErrorBody) -> ErrorKind:
 
 def request_id(headers: Mapping[str, str]) -> str | None:
     """The vendor's id of the exchange, for asking them about it."""
-    for name in ("x-request-id", "request-id", "apim-request-id", "x-amzn-requestid", "x-debug-trace-id", "cf-ray"):
+    for name in ("x-request-id", "request-id", "apim-request-id", "x-amzn-requestid", "cf-ray"):
         value = headers.get(name)
         if value:
             return value[:200]
