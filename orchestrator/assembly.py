@@ -21,7 +21,7 @@ from orchestrator.pricing import PriceRow, bundled, config_row
 from orchestrator.registry import find
 from orchestrator.routes import build_route
 from orchestrator.snapshot import Deployment, FileCredential, Learning, Shared, Snapshot
-from orchestrator.spec.auth import HeaderSigner, Secret
+from orchestrator.spec.auth import Grant, HeaderSigner, Secret, Signer
 from orchestrator.spec.provider import Engine, EngineFactory, Profile, Target, Wire
 from orchestrator.spec.routing import Health
 from orchestrator.spec.stores import Dimension, Limit
@@ -178,7 +178,8 @@ class _Provider:
         self._account = shared.account(name, f"{config.base_url} {config.api_key!r}")
         self._kind = find(config.kind)
         self._profile: Profile = self._kind.profile
-        self._base_url = config.base_url or self._profile.base_url or ""
+        self._settings = config.settings | ({"region": config.region} if config.region else {})
+        self._base_url = config.base_url or self._located() or self._profile.base_url or ""
         self._secret = _open_secret(config.api_key) if config.api_key else None
         self._signer = self._make_signer()
 
@@ -214,7 +215,7 @@ class _Provider:
             deployment=name,
             model=model,
             base_url=self._base_url.rstrip("/"),
-            settings=self._config.settings,
+            settings=self._settings,
             secret=self._secret,
         )
         if isinstance(self._kind, EngineFactory):
@@ -245,10 +246,18 @@ class _Provider:
             else []
         )
 
-    def _make_signer(self) -> HeaderSigner:
+    def _located(self) -> str | None:
+        kind = self._kind
+        return kind.locate(self._settings) if isinstance(kind, Wire) and kind.locate else None
+
+    def _make_signer(self) -> Signer:
         base = {"content-type": "application/json", "accept": "application/json", **self._profile.headers}
         for name, value in self._config.headers.items():
             base[name.lower()] = value if isinstance(value, str) else value.open().reveal()
+        if isinstance(self._kind, Wire) and self._kind.signer is not None:
+            time = self._shared.clock.time
+            grant = Grant(headers=base, secret=self._secret, settings=self._settings, time=time)
+            return self._kind.signer(grant)
         header, prefix = self._profile.auth_header, self._profile.auth_prefix
         return HeaderSigner(base, secret=self._secret, header=header, prefix=prefix)
 

@@ -12,7 +12,17 @@ from typing import Any, Protocol, TypeAlias
 
 from orchestrator.errors import OrchestratorError, UnsupportedFeature
 from orchestrator.spec.auth import Signer
-from orchestrator.spec.provider import Codec, Codecs, Decoded, Encoded, Engine, Failure, StreamDecoder
+from orchestrator.spec.provider import (
+    Codec,
+    Codecs,
+    Decoded,
+    Encoded,
+    Engine,
+    Failure,
+    FrameParser,
+    Framing,
+    StreamDecoder,
+)
 from orchestrator.spec.stores import SeenLimit
 from orchestrator.spec.transport import Endpoint, HttpReply, HttpRequest, HttpStream, Transport
 from orchestrator.transport.sse import SseParser
@@ -33,6 +43,7 @@ __all__ = [
     "Source",
     "WireBackend",
     "backend_for",
+    "frame_parser",
     "intercepted",
     "set_interceptor",
 ]
@@ -118,6 +129,7 @@ class WireBackend:
         self._transport = transport
         self._endpoint = endpoint
         self._signer = signer
+        self._prepare_signer = getattr(signer, "prepare", None)
         self._read_limits = read_limits
 
     async def call(self, task: Task, request: Request, *, timeout_s: float, strict: bool) -> Answer:
@@ -125,6 +137,8 @@ class WireBackend:
         codec = self._codecs[task]
         assert codec is not None  # the registry binds a deployment only to tasks its wire has
         encoded = codec.encode(request)
+        if self._prepare_signer is not None:
+            await self._prepare_signer()
         reply = await self._transport.send(self._prepare(encoded, strict=strict), self._endpoint)
         if reply.status != 200:
             raise self._error(codec, reply)
@@ -142,6 +156,8 @@ class WireBackend:
         codec = self._chat
         assert codec is not None
         encoded = codec.encode_stream(request)
+        if self._prepare_signer is not None:
+            await self._prepare_signer()
         stream = await self._transport.open(self._prepare(encoded, strict=strict), self._endpoint)
         try:
             if stream.status != 200:
@@ -149,7 +165,8 @@ class WireBackend:
         except BaseException:
             stream.close()
             raise
-        source = _WireSource(stream, codec.decoder(), encoded.warnings, _request_id(stream.headers))
+        parser = frame_parser(codec.framing)
+        source = _WireSource(stream, parser, codec.decoder(), encoded.warnings, _request_id(stream.headers))
         source.limits = self._limits(stream.headers)
         return source
 
@@ -172,17 +189,27 @@ class WireBackend:
         return self._signer.refresh()
 
 
+def frame_parser(framing: Framing) -> FrameParser:
+    """A parser for one stream."""
+    return SseParser() if framing == "sse" else framing()
+
+
 class _WireSource:
     """Bytes to frames to events. Reads whatever is ready, so a burst of events costs one read."""
 
     __slots__ = ("_decoder", "_parser", "_stream", "limits", "request_id", "warnings")
 
     def __init__(
-        self, stream: HttpStream, decoder: StreamDecoder, warnings: tuple[CallWarning, ...], request_id: str | None
+        self,
+        stream: HttpStream,
+        parser: FrameParser,
+        decoder: StreamDecoder,
+        warnings: tuple[CallWarning, ...],
+        request_id: str | None,
     ) -> None:
         self._stream = stream
         self._decoder = decoder
-        self._parser = SseParser()
+        self._parser = parser
         self.warnings = warnings
         self.request_id = request_id
         self.limits: tuple[SeenLimit, ...] = ()

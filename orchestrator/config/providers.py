@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -132,11 +132,22 @@ def _check(provider: ProviderConfig, kind: Wire | EngineFactory, definition: Def
         for key in _ENGINE_KEYS:
             if getattr(provider, key):
                 problems.add(definition.at(key), f"no effect: kind {profile.kind!r} makes its own connections")
+    elif not provider.base_url and kind.locate is not None:
+        _check_location(provider, kind.locate, definition, problems)
     elif not provider.base_url and not profile.base_url:
         problems.add(definition.at("base_url"), f"kind {profile.kind!r} has no address of its own; give its base_url")
     if provider.ca_file and (provider.base_url or "").startswith("http:"):
         problems.add(definition.at("ca_file"), "no effect on a base_url that begins with http:")
     _check_credential(provider, profile, definition, problems)
+
+
+def _check_location(
+    provider: ProviderConfig, locate: Callable[[Mapping[str, Any]], str], definition: Definition, problems: Problems
+) -> None:
+    try:
+        locate(provider.settings | ({"region": provider.region} if provider.region else {}))
+    except ConfigError as error:
+        problems.add(definition.path, error.message)
 
 
 def _check_credential(provider: ProviderConfig, profile: Profile, definition: Definition, problems: Problems) -> None:

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, Literal, Protocol, TypeAlias, TypeVar
 
 from orchestrator.errors import OrchestratorError
-from orchestrator.spec.auth import Secret
+from orchestrator.spec.auth import Grant, Secret, Signer
+from orchestrator.spec.models import ModelProfile
 from orchestrator.spec.transport import HttpReply, HttpRequest
 from orchestrator.types.call import CallWarning, Task
 from orchestrator.types.chat import ChatRequest, ChatResult
@@ -29,6 +30,7 @@ __all__ = [
     "EngineFactory",
     "Failure",
     "Frame",
+    "FrameParser",
     "Framing",
     "Profile",
     "StreamDecoder",
@@ -36,11 +38,30 @@ __all__ = [
     "Wire",
 ]
 
-Framing = Literal["sse"]
-"""How a stream's bytes are cut into frames before a decoder sees them."""
-
 Frame: TypeAlias = tuple[str, bytes]
 """Event name (`""` if the frame has none) and data."""
+
+
+class FrameParser(Protocol):
+    """Cuts the bytes of one stream into frames. Any way of cutting the same bytes into chunks gives the same frames."""
+
+    def feed(self, chunk: bytes) -> Sequence[Frame]:
+        """Frames completed by these bytes, in order.
+
+        Raises:
+            MalformedReply: the bytes are no frames, or one is larger than its bound.
+        """
+        ...
+
+    def end(self) -> Sequence[Frame]:
+        """The frame, if any, that the end of the body completes. Raises as `feed` does."""
+        ...
+
+
+Framing: TypeAlias = "Literal['sse'] | Callable[[], FrameParser]"
+"""How a stream's bytes are cut into frames before a decoder sees them: as server-sent events, or by a parser of the
+wire's own, made anew for each stream.
+"""
 
 RequestT = TypeVar("RequestT", contravariant=True)
 ResultT = TypeVar("ResultT", covariant=True)
@@ -91,7 +112,11 @@ class Profile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """What a deployment binds a wire or engine to. `secret` is for engines; wires are signed for outside the codec."""
+    """What a deployment binds a wire or engine to.
+
+    `settings` are those of the profile that the file gives, and `region`. `secret` is for engines; wires are signed for
+    outside the codec.
+    """
 
     profile: Profile
     provider: str
@@ -100,6 +125,7 @@ class Target:
     base_url: str
     settings: Mapping[str, Any] = field(default_factory=dict)
     secret: Secret | None = None
+    model_profile: ModelProfile = field(default_factory=ModelProfile)
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,10 +220,20 @@ class Codecs:
 
 @dataclass(frozen=True, slots=True)
 class Wire:
-    """A provider kind that we speak ourselves."""
+    """A provider kind that we speak ourselves.
+
+    Attributes:
+        bind: the codecs of one deployment.
+        signer: makes what signs the requests of one provider, for kinds whose credential is more than a header. Raises
+            `ConfigError` if a package is missing; does no I/O.
+        locate: the base URL by the provider's settings, for kinds whose address depends on them. Raises `ConfigError`
+            naming the setting that is missing. Not asked when the file gives a `base_url`.
+    """
 
     profile: Profile
     bind: Callable[[Target], Codecs]
+    signer: Callable[[Grant], Signer] | None = None
+    locate: Callable[[Mapping[str, Any]], str] | None = None
 
 
 class Engine(Protocol):
@@ -224,6 +260,10 @@ class Engine(Protocol):
 
     def warm_up(self) -> None:
         """Load what is slow to load. Called once when a client is built, in a thread of its own."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of connections and files. Called when the client is closed; a later call opens them again."""
         ...
 
 

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from orchestrator.spec.provider import Frame
+from orchestrator.backends import frame_parser
+from orchestrator.spec.provider import Frame, Framing
 from orchestrator.spec.transport import HttpReply
-from orchestrator.transport.sse import SseParser
 
 __all__ = ["Exchange", "cases", "exchanges", "frames"]
 
@@ -79,7 +79,7 @@ def cases(*dialects: str, outcome: str | None = None) -> list[Any]:
     return [pytest.param(exchange, id=exchange.id) for exchange in found]
 
 
-def frames(body: bytes) -> list[Frame]:
-    """Cut a whole SSE body into frames, an unfinished last one included."""
-    parser = SseParser()
+def frames(body: bytes, framing: Framing = "sse") -> list[Frame]:
+    """Cut a whole stream's body into frames, an unfinished last one included."""
+    parser = frame_parser(framing)
     return [*parser.feed(body), *parser.end()]
