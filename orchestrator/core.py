@@ -16,6 +16,7 @@ from orchestrator.assembly import build
 from orchestrator.backends import intercepted
 from orchestrator.config import Config, Watcher, load_file, load_mapping
 from orchestrator.config.secrets import SecretRef
+from orchestrator.engines import Engines
 from orchestrator.errors import ConfigError, OrchestratorError
 from orchestrator.pipeline import Pipeline
 from orchestrator.policies.limits import Limiter
@@ -79,7 +80,8 @@ class Core:
         self.draining = False
         self._watcher = self._watch(config, reread) if reread else None
         self._look_at = self.clock.monotonic() + _LOOK_EVERY_S
-        self._warm_up()
+        self._engines = Engines(self._defer)
+        self._engines.warm_up(self.snapshot.deployments)
 
     @property
     def _files(self) -> bool:
@@ -112,11 +114,6 @@ class Core:
         else:
             destination = LoggerDestination() if log.to == "logging" else None
         return LogWriter(destination, processors=self._processors)
-
-    def _warm_up(self) -> None:
-        engines = [one.engine for one in self.snapshot.deployments.values() if one.engine is not None]
-        if engines:
-            Thread(target=engines[0].warm_up, name="orchestrator-warm-up", daemon=True).start()
 
     def current(self) -> Snapshot:
         """The snapshot in force. At most once a second it has the files looked at, in a thread of its own: reading a
@@ -164,8 +161,13 @@ class Core:
             if config.log != old.config.log:
                 retired, self.log = self.log, self._open_log(config)
                 retired.close()
-        self._warm_up()
+            if self._engines.retire(old.deployments):
+                self.log.start()  # so that a finalizer never has to
+        self._engines.warm_up(self.snapshot.deployments)
         self._notice("llm.config.reloaded", "configuration in force", config_hash=config.config_hash)
+
+    def _defer(self, action: Callable[[], None]) -> None:
+        self.log.defer(action)  # of the log in force then: a reload may change it
 
     def _notice(self, name: str, message: str, **details: Any) -> None:
         self.emit(NoticeEvent(time=self.clock.time(), name=name, message=message, details=details))
@@ -219,6 +221,7 @@ class Core:
         finally:
             self.draining = False
         await self._shared.transport.close()
+        await self._engines.close(self.snapshot.deployments)
         if isinstance(self._store, _Closeable):
             await asyncio.to_thread(self._store.close)
         self.log.close()

@@ -16,6 +16,7 @@ from orchestrator.types.chat import ChatRequest, ChatResult
 from orchestrator.types.retrieval import EmbedRequest, EmbedResult, RerankRequest, RerankResult
 from orchestrator.types.stream import StreamEvent, StreamStart
 from orchestrator_providers.litellm import loading
+from orchestrator_providers.litellm.clients import close_clients, in_use, release
 from orchestrator_providers.litellm.decoding import ChatDecoder, decode_chat, decode_embed, decode_rerank
 from orchestrator_providers.litellm.errors import translate
 from orchestrator_providers.litellm.messages import chat_kwargs, embed_kwargs, rerank_kwargs
@@ -51,6 +52,15 @@ class LiteLLMEngine:
     def warm_up(self) -> None:
         """Import litellm, which takes seconds. Call it in a thread."""
         self._module = self._load()
+
+    async def close(self) -> None:
+        """Close the HTTP clients of the running event loop, unless another engine of the process uses them.
+
+        Those of other loops close ten minutes after their last use, by litellm's own rule.
+        """
+        if release(self) and self._module is not None:
+            with inside():
+                await close_clients(self._module)
 
     async def chat(self, request: ChatRequest, *, timeout_s: float) -> ChatResult:
         """Answer a chat. litellm turns a missing finish reason into `stop` here, so the end is taken on trust."""
@@ -107,6 +117,7 @@ class LiteLLMEngine:
     async def _litellm(self) -> Any:
         if self._module is None:
             self._module = await asyncio.to_thread(self._load)
+        in_use(self)
         return self._module
 
     def _call(self, timeout_s: float) -> dict[str, Any]:
