@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from orchestrator.errors import InvalidRequest, MalformedReply
+from orchestrator.policies.draft7 import checker
 from orchestrator.types.chat import OutputSchema
 
 if TYPE_CHECKING:
@@ -99,13 +100,8 @@ def _of_model(model: type[BaseModel]) -> Expectation:
 
 @lru_cache(maxsize=256)
 def _of_schema(written: bytes) -> Expectation:
-    from jsonschema_rs import ValidationError, validator_for  # noqa: PLC0415
-
     schema = orjson.loads(written)
-    try:
-        validator = validator_for(schema, retriever=_refuse)
-    except (ValidationError, ValueError) as error:
-        raise InvalidRequest("output: not a valid JSON Schema") from error
+    misfit = checker(schema)
     strict = _is_closed(schema)
     known = frozenset(_names(schema))
 
@@ -116,9 +112,9 @@ def _of_schema(written: bytes) -> Expectation:
             value = _NO_JSON
         if value is _NO_JSON:
             raise MalformedReply("the answer is not JSON")  # out of the handler: the error there holds the answer
-        error = next(iter(validator.iter_errors(value)), None)
-        if error is not None:
-            raise MalformedReply(f"the answer does not fit the schema: {_place(error.instance_path, known)}")
+        path = misfit(value)
+        if path is not None:
+            raise MalformedReply(f"the answer does not fit the schema: {_place(path, known)}")
         return value
 
     return Expectation(
@@ -127,10 +123,6 @@ def _of_schema(written: bytes) -> Expectation:
 
 
 _NO_JSON = object()
-
-
-def _refuse(uri: str) -> Any:
-    raise ValueError("a schema refers to nothing outside itself")  # no request, no file is made of a `$ref`
 
 
 def _place(path: Iterable[str | int], known: frozenset[str]) -> str:

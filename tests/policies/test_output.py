@@ -269,6 +269,10 @@ def failure(output, text):
     return None
 
 
+INVALID = "output: not a valid JSON Schema: "
+OUTSIDE = "$ref refers to nothing outside the schema, and by a path such as #/$defs/name"
+
+
 class Callback(BaseModel):
     hook: Callable[[], int]
 
@@ -280,11 +284,14 @@ class Callback(BaseModel):
         (Inner(n=1), "output: expected a pydantic model class or a JSON Schema, found Inner"),
         (int, "output: int is not a pydantic model"),
         (Callback, "output: Callback has no JSON Schema"),
-        ({"type": "objekt"}, "output: not a valid JSON Schema"),
-        ({"properties": 5}, "output: not a valid JSON Schema"),
-        ({"default": Decimal(1)}, "output: not a valid JSON Schema: it holds what JSON cannot"),
-        ({"$ref": "http://127.0.0.1:9/schema"}, "output: not a valid JSON Schema"),
-        ({"$ref": "file:///etc/hostname"}, "output: not a valid JSON Schema"),
+        (
+            {"type": "objekt"},
+            INVALID + "type is one of array, boolean, integer, null, number, object, string, or a list of them",
+        ),
+        ({"properties": 5}, INVALID + "properties is an object"),
+        ({"default": Decimal(1)}, INVALID + "it holds what JSON cannot"),
+        ({"$ref": "http://127.0.0.1:9/schema"}, INVALID + OUTSIDE),
+        ({"$ref": "file:///etc/hostname"}, INVALID + OUTSIDE),
     ],
 )
 def test_bad_outputs(output, expected):
