@@ -12,7 +12,7 @@ from orchestrator.errors import AuthenticationFailed, ContentFiltered, ContextTo
 from orchestrator.spec.provider import Profile, Wire
 from orchestrator.types.call import Task
 from orchestrator_providers.openai.codec import bind
-from orchestrator_providers.openai.errors import MISTRAL_ERRORS
+from orchestrator_providers.openai.errors import JINA_ERRORS, MISTRAL_ERRORS
 from orchestrator_providers.openai.profile import IMAGES, Quirks
 from orchestrator_providers.shared.classify import error_kind
 
@@ -225,15 +225,41 @@ _ROWS = (
         "JINA_API_KEY",
         base_url="https://api.jina.ai/v1",
         hosts=("api.jina.ai",),
+        limit_headers="openai",
         prices="jina_ai",
         media=_NO_MEDIA,
         tested=False,
+        quirks=Quirks(
+            base64_embeddings=True,
+            base64_field="embedding_type",
+            input_type_field="task",
+            # By the third generation's names, which the API took first; `provider_options` can say another.
+            input_types={
+                "query": "retrieval.query",
+                "document": "retrieval.passage",
+                "classification": "classification",
+                "clustering": "separation",
+            },
+            embed_fields={"normalized": True},
+            rerank_fields={"return_documents": False},
+            errors=JINA_ERRORS,
+        ),
     ),
     _local("ollama", _CHAT_EMBED, 11434),
     _local("vllm", _ALL, 8000, tested=False),
     _local("lmstudio", _CHAT_EMBED, 1234, tested=False),
     _local("llamacpp", _ALL, 8080),
     _local("mistralrs", _CHAT, 1234),
+    # Its third version; the second has everything at the root, which `openai_compatible` reaches.
+    _row(
+        "infinity",
+        _RETRIEVAL,
+        base_url="http://127.0.0.1:7997",
+        key_required=False,
+        media=_NO_MEDIA,
+        tested=False,
+        quirks=Quirks(embed_path="/v1/embeddings"),
+    ),
     _row(
         "alibaba",
         _CHAT_EMBED,

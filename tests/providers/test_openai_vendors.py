@@ -12,7 +12,7 @@ from orchestrator_providers.openai import WIRE
 from orchestrator_providers.vendors import WIRES
 
 ROWS = [WIRE, *WIRES.values()]
-LOCAL = {"ollama", "vllm", "lmstudio", "llamacpp", "mistralrs"}
+LOCAL = {"infinity", "ollama", "vllm", "lmstudio", "llamacpp", "mistralrs"}
 
 
 @pytest.mark.parametrize("kind", sorted(WIRES))
@@ -53,6 +53,7 @@ def test_a_kind_without_a_rerank_endpoint_does_not_list_the_task() -> None:
     """Only vendors with the endpoint can be asked to rerank."""
     assert {wire.profile.kind for wire in ROWS if "rerank" in wire.profile.tasks} == {
         "openai_compatible",
+        "infinity",
         "together",
         "vllm",
         "llamacpp",

@@ -13,7 +13,7 @@ from orchestrator.errors import MalformedReply, OrchestratorError
 from orchestrator.spec.provider import Encoded, Target
 from orchestrator.spec.transport import HttpReply, HttpRequest
 from orchestrator.types.call import CallWarning
-from orchestrator.types.retrieval import EmbedOptions, EmbedRequest, EmbedResult, Vector
+from orchestrator.types.retrieval import EmbedOptions, EmbedRequest, EmbedResult, InputType, Vector
 from orchestrator_providers.openai.errors import embedded_error, reply_error
 from orchestrator_providers.openai.profile import Quirks
 from orchestrator_providers.openai.usage import read_usage
@@ -26,21 +26,22 @@ __all__ = ["OpenAIEmbed"]
 class OpenAIEmbed:
     """See `Codec`."""
 
-    __slots__ = ("_kind", "_model", "_quirks", "_url")
+    __slots__ = ("_kind", "_model", "_quirks", "_refused", "_url")
 
     def __init__(self, target: Target) -> None:
         quirks: Quirks = target.profile.quirks
         self._kind = target.profile.kind
         self._quirks = quirks
         self._model = target.model
+        self._refused = target.model_profile.refuses
         self._url = endpoint(target.base_url, quirks.default_path, quirks.embed_path)
 
     def encode(self, request: EmbedRequest) -> Encoded:
         """See `Codec.encode`."""
         warnings: list[CallWarning] = []
-        body: dict[str, Any] = {"model": self._model, "input": request.texts}
+        body: dict[str, Any] = {"model": self._model, "input": request.texts, **self._quirks.embed_fields}
         if self._quirks.base64_embeddings:
-            body["encoding_format"] = "base64"
+            body[self._quirks.base64_field] = "base64"
         self._options(request.options, body, warnings)
         return Encoded(HttpRequest(self._url, write_json(body)), tuple(warnings))
 
@@ -48,14 +49,17 @@ class OpenAIEmbed:
         if options.dimensions is not None:
             body[self._quirks.dimensions_field] = options.dimensions
         if options.input_type is not None:
-            value = self._quirks.input_types.get(options.input_type)
-            if value is not None:
-                body["input_type"] = value
-            else:
-                message = f"left out: {self._kind} does not take {options.input_type!r}"
-                warnings.append(CallWarning("unsupported", "input_type", message))
+            self._input_type(options.input_type, body, warnings)
         if options.provider_options is not None:
             body.update(options.provider_options.get(self._kind, {}))
+
+    def _input_type(self, name: InputType, body: dict[str, Any], warnings: list[CallWarning]) -> None:
+        value = self._quirks.input_types.get(name)
+        if value is not None and "input_type" not in self._refused:
+            body[self._quirks.input_type_field] = value
+        else:
+            message = f"left out: this model of {self._kind} does not take {name!r}"
+            warnings.append(CallWarning("unsupported", "input_type", message))
 
     def decode(self, reply: HttpReply) -> EmbedResult:
         """See `Codec.decode`. The vectors come in the order of the texts, whatever the vendor's order."""

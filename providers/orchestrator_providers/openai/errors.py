@@ -22,7 +22,7 @@ from orchestrator_providers.shared.reading import integer, mapping
 if TYPE_CHECKING:
     from orchestrator_providers.openai.profile import Quirks
 
-__all__ = ["ERRORS", "MISTRAL_ERRORS", "embedded_error", "reply_error"]
+__all__ = ["ERRORS", "JINA_ERRORS", "MISTRAL_ERRORS", "embedded_error", "reply_error"]
 
 _OTHER_MODEL = error_kind(InvalidRequest, scope="deployment")
 _AUTH = error_kind(AuthenticationFailed)
@@ -72,6 +72,16 @@ MISTRAL_ERRORS: ErrorTable = {
     "rate_limited": _RATE,
     "3505": _OVERLOADED,
     "service_tier_capacity_exceeded": _OVERLOADED,
+}
+
+JINA_ERRORS: ErrorTable = {
+    **ERRORS,
+    "authz_insufficient_balance": _QUOTA,  # a 403
+    "auth_missing_api_key": _AUTH,
+    "auth_invalid_api_key": _AUTH,
+    "auth_invalid_format": _AUTH,
+    "input_model_not_found": _OTHER_MODEL,
+    "rate_token_limit_exceeded": _RATE,
 }
 
 _IN_FLIGHT = "openrouter_in_flight_budget"

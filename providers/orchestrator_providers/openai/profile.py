@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from orchestrator.spec.provider import Profile
 from orchestrator_providers.openai.errors import ERRORS
@@ -40,8 +40,11 @@ class Quirks:
         finish_optional: a missing or empty finish reason is accepted, in a stream only together with `[DONE]`.
         output_excludes_reasoning: completion tokens leave out reasoning tokens, for replies without a total to tell.
         base64_embeddings: vectors are asked for as base64 float32, a quarter of the bytes of JSON numbers.
+        base64_field: where they are asked for.
         int8_embeddings: base64 vectors hold signed bytes, not float32.
         input_types: values of `input_type` by our names; empty where the vendor does not know the option.
+        input_type_field: the vendor's name for it.
+        embed_fields, rerank_fields: sent with every request, so that a vendor's default is not left to it.
         errors, statuses: what vendor codes and HTTP statuses mean here.
     """
 
@@ -64,8 +67,12 @@ class Quirks:
     finish_optional: bool = False
     output_excludes_reasoning: bool = False
     base64_embeddings: bool = False
+    base64_field: str = "encoding_format"
     int8_embeddings: bool = False
     input_types: Mapping[str, str] = field(default_factory=dict)
+    input_type_field: str = "input_type"
+    embed_fields: Mapping[str, Any] = field(default_factory=dict)
+    rerank_fields: Mapping[str, Any] = field(default_factory=dict)
     errors: ErrorTable = field(default_factory=lambda: ERRORS)
     statuses: Mapping[int, ErrorKind] = field(default_factory=dict)
 

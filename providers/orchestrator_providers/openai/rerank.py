@@ -31,8 +31,13 @@ class OpenAIRerank:
 
     def encode(self, request: RerankRequest) -> Encoded:
         """See `Codec.encode`."""
-        body: dict[str, Any] = {"model": self._model, "query": request.query, "documents": request.documents}
         options = request.options
+        body: dict[str, Any] = {
+            "model": self._model,
+            "query": request.query,
+            "documents": request.documents,
+            **self._quirks.rerank_fields,
+        }
         if options.top_n is not None:
             body[self._quirks.top_n_field] = options.top_n
         if options.provider_options is not None:

@@ -84,6 +84,9 @@ _CONTEXT_PHRASES = (
     "while limit is",
     "total length of all messages is too long",
     "max_new_tokens` must be",
+    "max allowed tokens per submitted batch",
+    "single text cannot exceed",
+    "must have less than",
 )
 
 
