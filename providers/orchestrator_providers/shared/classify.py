@@ -86,7 +86,6 @@ _CONTEXT_PHRASES = (
     "max_new_tokens` must be",
     "max allowed tokens per submitted batch",
     "single text cannot exceed",
-    "must have less than",
 )
 
 
