@@ -9,7 +9,7 @@ import orjson
 
 from orchestrator.types.chat import FinishReason, Metadata, Part, Reasoning, Text, UnifiedFinish
 from orchestrator_providers.anthropic.profile import KIND
-from orchestrator_providers.shared.reading import tool_call
+from orchestrator_providers.shared.reading import text_of, tool_call
 
 __all__ = ["OUTPUT_TOOL", "extra_fields", "finish_reason", "marks", "read_block"]
 
@@ -42,9 +42,14 @@ def read_block(block: Mapping[str, Any]) -> Part:
     """
     kind = block["type"]
     if kind == "text":
-        return Text(block["text"], provider_metadata=marks(extra_fields(block, "type", "text")))
+        return Text(
+            text_of(block["text"], "a text block"), provider_metadata=marks(extra_fields(block, "type", "text"))
+        )
     if kind == "thinking":
-        return Reasoning(block["thinking"], provider_metadata=marks(extra_fields(block, "type", "thinking")))
+        return Reasoning(
+            text_of(block["thinking"], "a thinking block"),
+            provider_metadata=marks(extra_fields(block, "type", "thinking")),
+        )
     if kind == "tool_use":
         return _read_tool_use(block)
     return Reasoning("", provider_metadata={KIND: {"block": dict(block)}})

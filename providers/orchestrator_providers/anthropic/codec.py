@@ -17,7 +17,7 @@ from orchestrator_providers.anthropic.profile import family
 from orchestrator_providers.anthropic.settings import Settings
 from orchestrator_providers.anthropic.stream import AnthropicDecoder
 from orchestrator_providers.anthropic.usage import read_usage
-from orchestrator_providers.shared.reading import read_object
+from orchestrator_providers.shared.reading import label, read_object, required
 
 __all__ = ["AnthropicChat", "bind"]
 
@@ -75,15 +75,13 @@ class AnthropicChat:
 
 def _read_message(body: dict[str, Any]) -> ChatResult:
     parts = tuple([read_block(block) for block in body["content"]])
-    raw = body["stop_reason"]
-    if not raw:
-        raise MalformedReply("the reply has no stop reason")
+    raw = required(body["stop_reason"], "the stop reason")
     return ChatResult(
         message=Message("assistant", parts),
         finish_reason=finish_reason(raw, called_tools=any(isinstance(part, ToolCall) for part in parts)),
         usage=read_usage(body.get("usage")),
-        response_id=body.get("id"),
-        model=body.get("model"),
+        response_id=label(body.get("id")),
+        model=label(body.get("model")),
         provider_metadata=marks(extra_fields(body, *_READ)),
     )
 

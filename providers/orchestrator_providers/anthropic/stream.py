@@ -6,13 +6,13 @@ holds the stop reason and the usage so far (the last one counts); `message_stop`
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
 import orjson
 
-from orchestrator.errors import MalformedReply, OrchestratorError
-from orchestrator.spec.provider import Decoded, Failure, Frame
+from orchestrator.errors import MalformedReply
+from orchestrator.spec.provider import Decoded
 from orchestrator.types.chat import Reasoning, Text, ToolCall
 from orchestrator.types.stream import (
     Finish,
@@ -27,11 +27,11 @@ from orchestrator.types.stream import (
     ToolCallEnd,
     ToolCallStart,
 )
-from orchestrator.types.usage import Usage
 from orchestrator_providers.anthropic.blocks import OUTPUT_TOOL, extra_fields, finish_reason, marks, read_block
 from orchestrator_providers.anthropic.errors import stream_failure
 from orchestrator_providers.anthropic.usage import read_usage
-from orchestrator_providers.shared.reading import parse_arguments
+from orchestrator_providers.shared.frames import FrameDecoder
+from orchestrator_providers.shared.reading import label, parse_arguments, required
 
 __all__ = ["AnthropicDecoder"]
 
@@ -39,7 +39,6 @@ _Delta: TypeAlias = type[TextDelta] | type[ReasoningDelta] | type[ToolCallDelta]
 
 _MESSAGE_READ = ("id", "type", "role", "model", "content", "stop_reason", "usage")
 _DELTAS: dict[str, _Delta] = {"text": TextDelta, "thinking": ReasoningDelta, "tool_use": ToolCallDelta}
-_SHAPE_ERRORS = (KeyError, TypeError, AttributeError, ValueError)
 
 
 class _Block:
@@ -66,58 +65,26 @@ class _Block:
         return self.fields
 
 
-class AnthropicDecoder:
-    """See `StreamDecoder`. Block ids are the vendor's block numbers."""
+class AnthropicDecoder(FrameDecoder):
+    """See `StreamDecoder`. Block ids count the blocks: a gateway may give one number to several in turn."""
 
     __slots__ = (
+        "_begun",
         "_blocks",
         "_called_tools",
         "_extra",
-        "_failed",
         "_raw_usage",
         "_stop_reason",
-        "closing",
-        "done",
-        "usage",
     )
 
     def __init__(self) -> None:
-        self.usage: Usage | None = None
-        self.closing = False
-        self.done = False
-        self._failed = False
+        super().__init__()
+        self._begun = 0
         self._blocks: dict[int, _Block] = {}
         self._called_tools = False
         self._extra: dict[str, Any] = {}
         self._raw_usage: dict[str, Any] = {}
         self._stop_reason: str | None = None
-
-    def feed(self, frames: Sequence[Frame]) -> Decoded:
-        """See `StreamDecoder.feed`."""
-        events: Decoded = []
-        try:
-            for event, data in frames:
-                if self.done or self._failed:
-                    break
-                self._frame(event, data, events)
-        except OrchestratorError as error:
-            self._fail(error, events)
-        except _SHAPE_ERRORS as error:
-            malformed = MalformedReply("the stream holds an event that is not one of this API")
-            malformed.__cause__ = error
-            self._fail(malformed, events)
-        return events
-
-    def end(self) -> Decoded:
-        """See `StreamDecoder.end`: this wire may end only with its terminal signal."""
-        events: Decoded = []
-        if not self.done and not self._failed:
-            self._fail(MalformedReply("the stream ended without its terminal signal", maybe_billed=True), events)
-        return events
-
-    def _fail(self, error: OrchestratorError, events: Decoded) -> None:
-        self._failed = True
-        events.append(Failure(error))
 
     def _frame(self, event: str, data: bytes, events: Decoded) -> None:
         if data.startswith(b"["):
@@ -141,15 +108,18 @@ class AnthropicDecoder:
         message = value["message"]
         self._count(message.get("usage"))
         self._extra |= extra_fields(message, *_MESSAGE_READ)
-        events.append(ResponseMetadata(response_id=message.get("id"), model=message.get("model")))
+        events.append(ResponseMetadata(response_id=label(message.get("id")), model=label(message.get("model"))))
 
     def _start_block(self, value: dict[str, Any], events: Decoded) -> None:
         index = value["index"]
-        block = self._blocks[index] = _Block(str(index), dict(value["content_block"]))
+        if index in self._blocks:
+            raise MalformedReply("a content block begins while another has its number")
+        block = self._blocks[index] = _Block(str(self._begun), dict(value["content_block"]))
+        self._begun += 1
         fields = block.fields
         if block.delta is ToolCallDelta:
             self._called_tools = True
-            events.append(ToolCallStart(block.id, fields["name"]))
+            events.append(ToolCallStart(block.id, required(fields["name"], "the name of a tool call")))
         elif block.delta is TextDelta:
             events.append(TextStart(block.id))
             _hand_on(block, fields.get("text"), events)

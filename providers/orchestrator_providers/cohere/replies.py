@@ -20,7 +20,7 @@ from orchestrator.types.chat import (
 from orchestrator_providers.cohere.errors import failed_generation
 from orchestrator_providers.cohere.profile import KIND
 from orchestrator_providers.cohere.usage import read_chat_usage
-from orchestrator_providers.shared.reading import tool_call
+from orchestrator_providers.shared.reading import label, text_of, tool_call
 
 __all__ = ["finish_reason", "read_block", "read_call", "read_chat", "reply_metadata", "tool_plan"]
 
@@ -53,9 +53,9 @@ def read_block(block: Mapping[str, Any]) -> Part:
     """A content block. One without a part of its own keeps its place as an empty `Reasoning` that holds it whole."""
     kind = block["type"]
     if kind == "text":
-        return Text(block["text"])
+        return Text(text_of(block["text"], "a text block"))
     if kind == "thinking":
-        return Reasoning(block["thinking"])
+        return Reasoning(text_of(block["thinking"], "a thinking block"))
     return Reasoning("", provider_metadata={KIND: {"block": dict(block)}})
 
 
@@ -82,7 +82,7 @@ def reply_metadata(citations: Iterable[Any]) -> Metadata | None:
 def read_chat(body: Mapping[str, Any]) -> ChatResult:
     """A whole answer of v2, or of v1, whose text stands at the top."""
     message = body.get("message")
-    response_id = body.get("id") or body.get("response_id")
+    response_id = label(body.get("id")) or label(body.get("response_id"))
     source = body if message is None else message
     return ChatResult(
         message=Message("assistant", tuple(_parts(source))),

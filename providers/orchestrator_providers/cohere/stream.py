@@ -6,13 +6,12 @@ terminal signal. In v1 text comes in pieces, and `stream-end` holds the whole an
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import orjson
 
-from orchestrator.errors import MalformedReply, OrchestratorError
-from orchestrator.spec.provider import Decoded, Failure, Frame
+from orchestrator.spec.provider import Decoded
 from orchestrator.spec.transport import HttpReply
 from orchestrator.types.stream import (
     Finish,
@@ -27,14 +26,14 @@ from orchestrator.types.stream import (
     ToolCallEnd,
     ToolCallStart,
 )
-from orchestrator.types.usage import Usage
 from orchestrator_providers.cohere.errors import read_failure
 from orchestrator_providers.cohere.replies import finish_reason, read_block, read_call, reply_metadata, tool_plan
 from orchestrator_providers.cohere.usage import read_chat_usage
+from orchestrator_providers.shared.frames import FrameDecoder
+from orchestrator_providers.shared.reading import label, required, text_of
 
 __all__ = ["CohereDecoder"]
 
-_SHAPE_ERRORS = (KeyError, TypeError, AttributeError, ValueError)
 _PLAN = "plan"
 _V1_TEXT = "text"
 
@@ -53,28 +52,21 @@ class _Call:
         return self.fields | {"function": self.fields["function"] | {"arguments": "".join(self.pieces)}}
 
 
-class CohereDecoder:
+class CohereDecoder(FrameDecoder):
     """See `StreamDecoder`."""
 
     __slots__ = (
         "_calls",
         "_citations",
         "_ended_calls",
-        "_failed",
         "_open",
         "_other",
         "_plan",
         "_response_id",
-        "closing",
-        "done",
-        "usage",
     )
 
     def __init__(self) -> None:
-        self.usage: Usage | None = None
-        self.closing = False
-        self.done = False
-        self._failed = False
+        super().__init__()
         self._response_id: str | None = None
         self._plan: list[str] = []
         self._open: dict[str, type[TextEnd | ReasoningEnd]] = {}
@@ -82,33 +74,6 @@ class CohereDecoder:
         self._calls: dict[int, _Call] = {}
         self._ended_calls = 0
         self._citations: list[Any] = []
-
-    def feed(self, frames: Sequence[Frame]) -> Decoded:
-        """See `StreamDecoder.feed`."""
-        events: Decoded = []
-        try:
-            for event, data in frames:
-                if self.done or self._failed:
-                    break
-                self._frame(event, data, events)
-        except OrchestratorError as error:
-            self._fail(error, events)
-        except _SHAPE_ERRORS as error:
-            malformed = MalformedReply("the stream holds an event that is not one of this API")
-            malformed.__cause__ = error
-            self._fail(malformed, events)
-        return events
-
-    def end(self) -> Decoded:
-        """See `StreamDecoder.end`: this wire may end only with its terminal signal."""
-        events: Decoded = []
-        if not self.done and not self._failed:
-            self._fail(MalformedReply("the stream ended without its terminal signal", maybe_billed=True), events)
-        return events
-
-    def _fail(self, error: OrchestratorError, events: Decoded) -> None:
-        self._failed = True
-        events.append(Failure(error))
 
     def _frame(self, event: str, data: bytes, events: Decoded) -> None:
         value = orjson.loads(data)
@@ -120,7 +85,7 @@ class CohereDecoder:
             raise read_failure(HttpReply(500, {}, data))
 
     def _identify(self, value: dict[str, Any], events: Decoded) -> None:
-        self._response_id = value.get("id") or value.get("response_id")
+        self._response_id = label(value.get("id")) or label(value.get("response_id"))
         if self._response_id:
             events.append(ResponseMetadata(response_id=self._response_id))
 
@@ -175,15 +140,15 @@ class CohereDecoder:
         self._close_plan(events)
         index, fields = value["index"], value["delta"]["message"]["tool_calls"]
         call = self._calls[index] = _Call(f"call_{index}", fields)
-        events.append(ToolCallStart(call.id, fields["function"]["name"]))
+        events.append(ToolCallStart(call.id, required(fields["function"]["name"], "the name of a tool call")))
         self._hand_on_arguments(call, fields["function"].get("arguments"), events)
 
     def _add_arguments(self, value: dict[str, Any], events: Decoded) -> None:
         piece = value["delta"]["message"]["tool_calls"]["function"]["arguments"]
         self._hand_on_arguments(self._calls[value["index"]], piece, events)
 
-    def _hand_on_arguments(self, call: _Call, piece: str | None, events: Decoded) -> None:
-        if piece:
+    def _hand_on_arguments(self, call: _Call, raw: Any, events: Decoded) -> None:
+        if piece := text_of(raw or "", "a tool call's arguments"):
             call.pieces.append(piece)
             events.append(ToolCallDelta(call.id, piece))
 

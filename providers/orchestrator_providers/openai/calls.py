@@ -8,7 +8,7 @@ from typing import Any
 from orchestrator.errors import MalformedReply
 from orchestrator.types.chat import ToolCall
 from orchestrator_providers.openai.mappings import argument_text
-from orchestrator_providers.shared.reading import mapping, tool_call
+from orchestrator_providers.shared.reading import label, mapping, tool_call
 
 __all__ = ["PendingCall", "pending_call", "read_calls"]
 
@@ -35,8 +35,8 @@ class PendingCall:
     def add(self, raw: Mapping[str, Any]) -> str:
         """Take one piece; gives the argument text in it."""
         function = mapping(raw.get("function")) or mapping(raw.get("custom"))
-        self.id = self.id or raw.get("id") or ""
-        self.name = self.name or function.get("name") or ""
+        self.id = self.id or label(raw.get("id")) or ""
+        self.name = self.name or label(function.get("name")) or ""
         self.extra = raw.get("extra_content") or self.extra
         piece = argument_text(function.get("arguments") or function.get("input"))
         if piece:
@@ -58,7 +58,7 @@ class PendingCall:
 def pending_call(calls: list[PendingCall], raw: Mapping[str, Any]) -> PendingCall:
     """The call that a piece belongs to, a new one at the end of `calls` if it begins one."""
     index = raw.get("index")
-    id_, named = raw.get("id"), mapping(raw.get("function")).get("name")
+    id_, named = label(raw.get("id")), label(mapping(raw.get("function")).get("name"))
     call = next((call for call in reversed(calls) if call.index == index), None) if calls else None
     if index is None and call is None and calls and not (id_ or named):
         call = calls[-1]

@@ -21,7 +21,7 @@ from orchestrator_providers.openai.rerank import OpenAIRerank
 from orchestrator_providers.openai.stream import OpenAIStream
 from orchestrator_providers.openai.usage import read_usage
 from orchestrator_providers.openai.writing import endpoint, write_json
-from orchestrator_providers.shared.reading import mapping, read_object
+from orchestrator_providers.shared.reading import label, mapping, read_object
 
 __all__ = ["OpenAIChat", "bind"]
 
@@ -99,8 +99,8 @@ class OpenAIChat:
                 reason, calls=bool(calls), refused=refused, details=choice.get("finish_details")
             ),
             usage=read_usage(body, self._quirks),
-            response_id=body.get("id") or None,
-            model=body.get("model") or None,
+            response_id=label(body.get("id")),
+            model=label(body.get("model")),
             provider_metadata=mappings.extras(self._kind, (body, message)),
         )
 

@@ -37,12 +37,15 @@ _REASONING_FIELDS = ("reasoning_content", "reasoning", "reasoning_text")
 _EXTRAS = ("citations", "search_results", "service_tier", "provider")
 
 
-def finish(raw: str | None, *, calls: bool, refused: bool, details: Any = None) -> FinishReason:
+def finish(raw: Any, *, calls: bool, refused: bool, details: Any = None) -> FinishReason:
     """Why the model stopped. A forced tool call ends with `stop` at many vendors; the caller has a call to answer.
 
     Raises:
         ServerError, Overloaded: the vendor says that it failed.
+        MalformedReply: the reason is no text.
     """
+    if raw is not None and not isinstance(raw, str):
+        raise MalformedReply("the finish reason is no text")
     if raw in _FAILED:
         raise ServerError("the vendor failed while it answered", vendor_code=raw, maybe_billed=True)
     if raw == _NO_CAPACITY:

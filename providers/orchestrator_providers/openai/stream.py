@@ -30,7 +30,7 @@ from orchestrator_providers.openai.calls import PendingCall, pending_call
 from orchestrator_providers.openai.errors import embedded_error
 from orchestrator_providers.openai.profile import Quirks
 from orchestrator_providers.openai.usage import read_usage
-from orchestrator_providers.shared.reading import mapping
+from orchestrator_providers.shared.reading import label, mapping
 
 __all__ = ["OpenAIStream"]
 
@@ -163,7 +163,7 @@ class OpenAIStream:
         if known.response_id and known.model:
             return
         found = ResponseMetadata(
-            response_id=known.response_id or chunk.get("id") or None, model=known.model or chunk.get("model") or None
+            response_id=known.response_id or label(chunk.get("id")), model=known.model or label(chunk.get("model"))
         )
         if found != known:
             self._identity = found

@@ -10,7 +10,17 @@ import orjson
 from orchestrator.errors import MalformedReply
 from orchestrator.types.chat import ToolCall
 
-__all__ = ["integer", "mapping", "parse_arguments", "read_json", "read_object", "tool_call"]
+__all__ = [
+    "integer",
+    "label",
+    "mapping",
+    "parse_arguments",
+    "read_json",
+    "read_object",
+    "required",
+    "text_of",
+    "tool_call",
+]
 
 
 def read_json(body: bytes, what: str = "reply") -> Any:
@@ -62,6 +72,29 @@ def integer(value: Any) -> int | None:
     return None
 
 
+def label(value: Any) -> str | None:
+    """An id or a name, None unless it is text that says something."""
+    return value if isinstance(value, str) and value else None
+
+
+def required(value: Any, what: str) -> str:
+    """Text that an answer cannot do without, such as a tool's name.
+
+    Raises:
+        MalformedReply: it is missing, empty or no text.
+    """
+    if not isinstance(value, str) or not value:
+        raise MalformedReply(f"{what} is missing or no text")
+    return value
+
+
+def text_of(value: Any, what: str) -> str:
+    """Text, which may be empty; anything else is a `MalformedReply`."""
+    if not isinstance(value, str):
+        raise MalformedReply(f"{what} is no text")
+    return value
+
+
 def parse_arguments(text: str) -> tuple[dict[str, Any], str | None]:
     """Tool arguments from their JSON text, and that text itself if it is not a JSON object. No text is no arguments."""
     if not text.strip():
@@ -73,8 +106,13 @@ def parse_arguments(text: str) -> tuple[dict[str, Any], str | None]:
     return (value, None) if isinstance(value, dict) else ({}, text)
 
 
-def tool_call(id_: str, name: str, arguments: Any, **metadata: Any) -> ToolCall:
-    """A tool call from the vendor's arguments: JSON text, or an object that is already parsed."""
+def tool_call(id_: Any, name: Any, arguments: Any, **metadata: Any) -> ToolCall:
+    """A tool call from the vendor's arguments: JSON text, or an object that is already parsed.
+
+    Raises:
+        MalformedReply: without an id or a name nobody can answer it.
+    """
+    id_, name = required(id_, "the id of a tool call"), required(name, "the name of a tool call")
     if isinstance(arguments, dict):
         return ToolCall(id=id_, name=name, arguments=arguments, **metadata)
     parsed, invalid = parse_arguments(arguments if isinstance(arguments, str) else "")
