@@ -9,7 +9,8 @@ from orchestrator.types.call import CallWarning
 from orchestrator.types.chat import ChatOptions, ChatRequest, OutputSchema, Tool
 from orchestrator_providers.anthropic.blocks import OUTPUT_TOOL
 from orchestrator_providers.anthropic.profile import KIND, Family
-from orchestrator_providers.anthropic.schema import ClosedSchema
+from orchestrator_providers.anthropic.schema import DIALECT
+from orchestrator_providers.shared.schemas import fit
 
 __all__ = ["Settings"]
 
@@ -159,7 +160,7 @@ class Settings:
         """Ask for the schema as such; False if only a tool can stand in for it."""
         if not self._family.json_schema:
             return False
-        closed = ClosedSchema(output.schema)
+        closed = fit(output.schema, DIALECT)
         if closed.is_open:
             return False
         if closed.left_out:
@@ -181,7 +182,7 @@ class Settings:
         if not self._family.json_schema:
             self._unsupported("tools.strict", "the model has no strict tools")
             return
-        closed = ClosedSchema(tool.parameters)
+        closed = fit(tool.parameters, DIALECT)
         if closed.is_open:
             self._unsupported("tools.strict", f"the parameters of {tool.name!r} allow properties they do not name")
             return
