@@ -9,20 +9,26 @@ from orchestrator.types.usage import Usage
 from orchestrator_providers.openai.profile import Quirks
 from orchestrator_providers.shared.reading import integer, mapping
 
-__all__ = ["read_usage"]
+__all__ = ["inclusive_output", "raw_usage", "read_usage"]
 
 _STANDARD_TIERS = frozenset({"default", "auto", "standard", "on_demand"})
 
 
 def read_usage(body: Mapping[str, Any], quirks: Quirks) -> Usage | None:
     """Usage of a reply or of a stream's chunk, wherever the vendor puts it; None where it says nothing."""
+    raw = raw_usage(body)
+    return None if raw is None else _usage(raw, quirks)
+
+
+def raw_usage(body: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The vendor's own counts, with the service tier that decides what they cost; None where there are none."""
     raw = body.get("usage") or mapping(body.get("x_groq")).get("usage")
     if not isinstance(raw, dict):
         return None
     tier = body.get("service_tier")
     if isinstance(tier, str) and tier not in _STANDARD_TIERS:
-        raw = {**raw, "service_tier": tier}  # stands outside the counts, but decides what they cost
-    return _usage(raw, quirks)
+        return {**raw, "service_tier": tier}  # stands outside the counts
+    return raw
 
 
 def _usage(raw: Mapping[str, Any], quirks: Quirks) -> Usage:
@@ -35,7 +41,9 @@ def _usage(raw: Mapping[str, Any], quirks: Quirks) -> Usage:
     return Usage(
         # Embedding vendors that count nothing else send the total alone.
         input_tokens=total if given is None and output is None else given,
-        output_tokens=_output(given, output, reasoning, total, quirks),
+        output_tokens=inclusive_output(
+            given, output, reasoning, total, excludes_reasoning=quirks.output_excludes_reasoning
+        ),
         cache_read_tokens=_first(
             prompt.get("cached_tokens"),
             raw.get("prompt_cache_hit_tokens"),
@@ -51,14 +59,21 @@ def _usage(raw: Mapping[str, Any], quirks: Quirks) -> Usage:
     )
 
 
-def _output(
-    given: int | None, output: int | None, reasoning: int | None, total: int | None, quirks: Quirks
+def inclusive_output(
+    given: int | None,
+    output: int | None,
+    reasoning: int | None,
+    total: int | None,
+    *,
+    excludes_reasoning: bool = False,
 ) -> int | None:
-    """Output with reasoning inside. Where a total is given it tells whether the vendor counts reasoning on top."""
+    """Output tokens with reasoning inside. A total tells whether the vendor counts reasoning on top of them; without
+    one, `excludes_reasoning` does.
+    """
     if output is None or not reasoning:
         return output
     if given is None or total is None:
-        return output + reasoning if quirks.output_excludes_reasoning else output
+        return output + reasoning if excludes_reasoning else output
     return output + reasoning if total == given + output + reasoning else output
 
 
