@@ -18,7 +18,7 @@ from orchestrator_providers.openai.errors import embedded_error, reply_error
 from orchestrator_providers.openai.profile import Quirks
 from orchestrator_providers.openai.usage import read_usage
 from orchestrator_providers.openai.writing import endpoint, write_json
-from orchestrator_providers.shared.reading import read_object
+from orchestrator_providers.shared.reading import label, read_object, vector
 
 __all__ = ["OpenAIEmbed"]
 
@@ -72,8 +72,8 @@ class OpenAIEmbed:
         return EmbedResult(
             vectors=[self._vector(row) for row in _in_order(rows)],
             usage=read_usage(body, self._quirks),
-            response_id=body.get("id") or None,
-            model=body.get("model") or None,
+            response_id=label(body.get("id")),
+            model=label(body.get("model")),
         )
 
     def error(self, reply: HttpReply) -> OrchestratorError:
@@ -83,7 +83,7 @@ class OpenAIEmbed:
     def _vector(self, row: Mapping[str, Any]) -> Vector:
         value = row.get("embedding")
         if isinstance(value, list):
-            return value
+            return vector(value)
         if not isinstance(value, str):
             raise MalformedReply("an embedding is neither numbers nor base64")
         try:

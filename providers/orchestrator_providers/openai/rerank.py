@@ -12,7 +12,7 @@ from orchestrator_providers.openai.errors import embedded_error, reply_error
 from orchestrator_providers.openai.profile import Quirks
 from orchestrator_providers.openai.usage import read_usage
 from orchestrator_providers.openai.writing import endpoint, write_json
-from orchestrator_providers.shared.reading import integer, read_object
+from orchestrator_providers.shared.reading import integer, label, read_object
 
 __all__ = ["OpenAIRerank"]
 
@@ -56,8 +56,8 @@ class OpenAIRerank:
         return RerankResult(
             results=tuple(sorted(items, key=lambda item: -item.score)),
             usage=read_usage(body, self._quirks),
-            response_id=body.get("id") or None,
-            model=body.get("model") or None,
+            response_id=label(body.get("id")),
+            model=label(body.get("model")),
         )
 
     def error(self, reply: HttpReply) -> OrchestratorError:
