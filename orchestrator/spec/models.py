@@ -22,6 +22,7 @@ class ModelProfile:
     Attributes:
         family: the generation whose facts these are, such as `claude-4-6`; empty if the model is not known.
         context_tokens: input and output together.
+        max_input_tokens: the most it reads, where that is less than the whole context.
         max_output_tokens: the most it writes.
         default_output_tokens: the cap to send to a vendor that demands one, when the caller gives none.
         tools, parallel_tools: it can call tools; several in one turn.
@@ -29,6 +30,7 @@ class ModelProfile:
         json_schema: it follows an output schema by itself; False: a tool call has to stand in for it.
         media: media types it reads, `image/*` for a family; frozenset() for text only.
         refuses: settings that it takes no value of, by our names (`temperature`, `top_p`, `stop`, `seed`, ...).
+        refuses_when_reasoning: settings that it takes only while it does not reason.
         one_sampling: it takes temperature or top_p, not both.
         reasoning: how it reasons.
         efforts: the words that `reasoning_effort` may be; others go to the nearest of them.
@@ -40,6 +42,7 @@ class ModelProfile:
 
     family: str = ""
     context_tokens: int | None = None
+    max_input_tokens: int | None = None
     max_output_tokens: int | None = None
     default_output_tokens: int | None = None
     tools: bool | None = None
@@ -48,6 +51,7 @@ class ModelProfile:
     json_schema: bool | None = None
     media: frozenset[str] | None = None
     refuses: frozenset[str] = frozenset()
+    refuses_when_reasoning: frozenset[str] = frozenset()
     one_sampling: bool = False
     reasoning: ReasoningControl | None = None
     efforts: tuple[str, ...] = ()

@@ -1,0 +1,1 @@
+"""Parts of `scripts/build_model_book.py`."""
