@@ -17,6 +17,7 @@ _BUNDLED = {
     "cohere": "orchestrator_providers.cohere:WIRE",
     "litellm": "orchestrator_providers.litellm:ENGINE",
     "openai": "orchestrator_providers.openai:WIRE",
+    "tei": "orchestrator_providers.tei:WIRE",
 }
 _VENDORS = "orchestrator_providers.vendors"
 
