@@ -18,7 +18,7 @@ from orchestrator.types.retrieval import EmbedRequest, EmbedResult, Vector
 from orchestrator_providers.cohere.errors import read_failure
 from orchestrator_providers.cohere.profile import KIND, endpoint, has_dimensions
 from orchestrator_providers.cohere.usage import read_embed_usage
-from orchestrator_providers.shared.reading import read_object
+from orchestrator_providers.shared.reading import label, read_object, vector
 
 __all__ = ["CohereEmbed"]
 
@@ -67,7 +67,7 @@ class CohereEmbed:
             return EmbedResult(
                 vectors=_read_vectors(body["embeddings"]),
                 usage=read_embed_usage(body.get("meta")),
-                response_id=body.get("id"),
+                response_id=label(body.get("id")),
             )
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise MalformedReply("the reply holds no embeddings") from error
@@ -91,13 +91,11 @@ def _read_vectors(found: Any) -> list[Vector]:
 
 
 def _checked(vectors: list[Any]) -> list[Vector]:
-    if not all(isinstance(vector, list) for vector in vectors):
-        raise TypeError("lists of numbers expected")
-    return vectors
+    return [vector(value) for value in vectors]
 
 
 def _floats(text: str) -> array[float]:
-    vector = array("f", base64.b64decode(text, validate=True))
+    found = array("f", base64.b64decode(text, validate=True))
     if sys.byteorder == "big":
-        vector.byteswap()
-    return vector
+        found.byteswap()
+    return found

@@ -13,7 +13,7 @@ from orchestrator.types.retrieval import RerankItem, RerankRequest, RerankResult
 from orchestrator_providers.cohere.errors import read_failure
 from orchestrator_providers.cohere.profile import KIND, endpoint
 from orchestrator_providers.cohere.usage import read_rerank_usage
-from orchestrator_providers.shared.reading import read_object
+from orchestrator_providers.shared.reading import integer, label, read_object
 
 __all__ = ["CohereRerank"]
 
@@ -41,11 +41,20 @@ class CohereRerank:
         """See `Codec.decode`. Results stay in the vendor's order, best first; its answers name no model."""
         body = read_object(reply.body)
         try:
-            items = [RerankItem(row["index"], float(row["relevance_score"])) for row in body["results"]]
+            items = [_item(row) for row in body["results"]]
         except (KeyError, TypeError, ValueError) as error:
             raise MalformedReply("the reply holds no ranking") from error
-        return RerankResult(results=tuple(items), usage=read_rerank_usage(body.get("meta")), response_id=body.get("id"))
+        return RerankResult(
+            results=tuple(items), usage=read_rerank_usage(body.get("meta")), response_id=label(body.get("id"))
+        )
 
     def error(self, reply: HttpReply) -> OrchestratorError:
         """See `Codec.error`."""
         return read_failure(reply)
+
+
+def _item(row: Any) -> RerankItem:
+    index = integer(row["index"])
+    if index is None or index < 0:
+        raise ValueError("a place in the caller's list expected")
+    return RerankItem(index, float(row["relevance_score"]))

@@ -20,6 +20,7 @@ __all__ = [
     "required",
     "text_of",
     "tool_call",
+    "vector",
 ]
 
 
@@ -92,6 +93,21 @@ def text_of(value: Any, what: str) -> str:
     """Text, which may be empty; anything else is a `MalformedReply`."""
     if not isinstance(value, str):
         raise MalformedReply(f"{what} is no text")
+    return value
+
+
+def vector(value: Any) -> list[float]:
+    """An embedding: a list of numbers.
+
+    Raises:
+        MalformedReply: it is something else, or something else is in it.
+    """
+    try:
+        sum(value)  # the quickest look at every number
+    except TypeError:
+        raise MalformedReply("an embedding is no list of numbers") from None
+    if not isinstance(value, list):
+        raise MalformedReply("an embedding is no list of numbers")
     return value
 
 
