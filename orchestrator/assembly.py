@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 from urllib.parse import urlsplit
 
 from orchestrator.backends import Backend, EngineBackend, LimitReader, WireBackend, intercepted
@@ -178,7 +179,7 @@ class _Provider:
         self._account = shared.account(name, f"{config.base_url} {config.api_key!r}")
         self._kind = find(config.kind)
         self._profile: Profile = self._kind.profile
-        self._settings = config.settings | ({"region": config.region} if config.region else {})
+        self._settings = _open_settings(config)
         self._base_url = config.base_url or self._located() or self._profile.base_url or ""
         self._secret = _open_secret(config.api_key) if config.api_key else None
         self._signer = self._make_signer()
@@ -290,6 +291,13 @@ class _Provider:
             return find(name).profile.prices or name
         except ConfigError:
             return name  # a vendor of the price book that has no kind of its own
+
+
+def _open_settings(config: ProviderConfig) -> dict[str, Any]:
+    opened = {
+        name: _open_secret(value) if isinstance(value, SecretRef) else value for name, value in config.settings.items()
+    }
+    return opened | ({"region": config.region} if config.region else {})
 
 
 def _open_secret(reference: SecretRef) -> Secret:

@@ -95,13 +95,19 @@ def read_provider(
     data["settings"] = {
         key: value
         for key in own
-        if (value := references.resolve(raw[key], (*path, key), reached=reached)) is not MISSING
+        if (value := _setting(raw[key], (*path, key), profile, references, reached=reached)) is not MISSING
     }
     known = profile.settings if profile else ()
     provider = validated(ProviderConfig, data, path, problems, known=known)
     if provider and kind:
         _check(provider, kind, definition, problems)
     return provider
+
+
+def _setting(value: Any, path: KeyPath, profile: Profile | None, references: References, *, reached: bool) -> Any:
+    if profile is None or path[-1] not in profile.secret_settings:
+        return references.resolve(value, path, reached=reached)
+    return references.secret(value, path, reached=reached) or MISSING
 
 
 def _resolved(

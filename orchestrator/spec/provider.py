@@ -84,6 +84,7 @@ class Profile:
         prices: the vendor's name in the price book, None if it sells nothing.
         otel_name: `gen_ai.provider.name`.
         settings: further keys a provider of this kind accepts in the file, with a line of explanation each.
+        secret_settings: those of them that are credentials: references in the file, a `Secret` in `Grant` and `Target`.
         media: media types the wire can carry, `image/*` for a family.
         limit_headers: how its answers state limits (a style of `shared.limit_headers`), empty if they do not.
         charges_output_cap: the output cap counts against token limits when a request arrives, not what comes of it.
@@ -103,6 +104,7 @@ class Profile:
     prices: str | None = None
     otel_name: str = ""
     settings: Mapping[str, str] = field(default_factory=dict)
+    secret_settings: frozenset[str] = frozenset()
     media: frozenset[str] = frozenset()
     limit_headers: str = ""
     charges_output_cap: bool = False
