@@ -14,10 +14,14 @@ ENTRY_POINT_GROUP = "orchestrator.providers"
 
 _BUNDLED = {
     "anthropic": "orchestrator_providers.anthropic:WIRE",
+    "azure": "orchestrator_providers.azure:WIRES",
+    "azure_openai": "orchestrator_providers.azure:WIRES",
     "cohere": "orchestrator_providers.cohere:WIRE",
     "litellm": "orchestrator_providers.litellm:ENGINE",
     "openai": "orchestrator_providers.openai:WIRE",
+    "openai_responses": "orchestrator_providers.openai_responses:WIRES",
     "tei": "orchestrator_providers.tei:WIRE",
+    "xai_responses": "orchestrator_providers.openai_responses:WIRES",
 }
 _VENDORS = "orchestrator_providers.vendors"
 
@@ -30,7 +34,7 @@ def find(kind: str) -> Wire | EngineFactory:
     """
     place = _BUNDLED.get(kind)
     if place is not None:
-        return _load(place)  # type: ignore[no-any-return]
+        return _load(place, kind)
     vendor: Wire | None = import_module(_VENDORS).WIRES.get(kind)
     return vendor or _by_entry_point(kind)
 
@@ -59,6 +63,8 @@ def _nearest(kind: str) -> str:
     return f"; did you mean {close[0]!r}?" if close else f"; known kinds: {', '.join(kinds())}"
 
 
-def _load(place: str) -> Any:
+def _load(place: str, kind: str) -> Wire | EngineFactory:
     module, _, name = place.partition(":")
-    return getattr(import_module(module), name)
+    found: Any = getattr(import_module(module), name)
+    one: Wire | EngineFactory = found[kind] if isinstance(found, dict) else found  # a folder may hold several kinds
+    return one
