@@ -16,11 +16,17 @@ _BUNDLED = {
     "anthropic": "orchestrator_providers.anthropic:WIRE",
     "azure": "orchestrator_providers.azure:WIRES",
     "azure_openai": "orchestrator_providers.azure:WIRES",
+    "bedrock": "orchestrator_providers.bedrock:WIRE",
     "cohere": "orchestrator_providers.cohere:WIRE",
+    "google": "orchestrator_providers.google:WIRES",
     "litellm": "orchestrator_providers.litellm:ENGINE",
+    "local": "orchestrator_providers.local:ENGINE",
+    "mistral": "orchestrator_providers.mistral:WIRE",
+    "ollama": "orchestrator_providers.ollama:WIRE",
     "openai": "orchestrator_providers.openai:WIRE",
     "openai_responses": "orchestrator_providers.openai_responses:WIRES",
     "tei": "orchestrator_providers.tei:WIRE",
+    "vertex": "orchestrator_providers.google:WIRES",
     "xai_responses": "orchestrator_providers.openai_responses:WIRES",
 }
 _VENDORS = "orchestrator_providers.vendors"

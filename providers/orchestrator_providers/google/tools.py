@@ -1,0 +1,83 @@
+"""Writes tools and the choice among them as `generateContent` takes them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from orchestrator.types.call import CallWarning
+from orchestrator.types.chat import ChatRequest, OutputSchema, Tool
+from orchestrator_providers.google.parts import OUTPUT_TOOL
+from orchestrator_providers.google.profile import Family
+from orchestrator_providers.google.schema import write_schema
+
+__all__ = ["Tools"]
+
+_CHOICES = frozenset({"auto", "none", "required"})
+
+
+class Tools:
+    """The fields `tools` and `toolConfig`.
+
+    Attributes:
+        body: those of the two that are needed.
+        warnings: what was left out or changed.
+    """
+
+    __slots__ = ("_family", "body", "warnings")
+
+    def __init__(self, family: Family, request: ChatRequest, *, output_as_tool: bool) -> None:
+        self._family = family
+        self.warnings: list[CallWarning] = []
+        self.body: dict[str, Any] = {}
+        choice = request.options.tool_choice
+        tools = list(request.tools)
+        if output_as_tool and request.output is not None:
+            tools.append(_output_tool(request.output))
+            choice = _choice_with_output_tool(choice, alone=not request.tools)
+        if tools:
+            self._write(tools, choice)
+        elif choice not in (None, "auto", "none"):
+            self._warn("unsupported", "tool_choice", "there are no tools to choose from")
+        if request.options.parallel_tool_calls is False and request.tools:
+            self._warn("unsupported", "parallel_tool_calls", "the vendor cannot be held to one call at a time")
+
+    def _warn(self, kind: Any, setting: str, message: str) -> None:
+        self.warnings.append(CallWarning(kind, setting, message))
+
+    def _write(self, tools: list[Tool], choice: str | None) -> None:
+        self.body["tools"] = [{"functionDeclarations": [self._declare(tool) for tool in tools]}]
+        written = _write_choice(choice, strict=any(tool.strict for tool in tools))
+        if written:
+            self.body["toolConfig"] = {"functionCallingConfig": written}
+
+    def _declare(self, tool: Tool) -> dict[str, Any]:
+        written = write_schema(tool.parameters, json_schema=self._family.json_schema)
+        if written.left_out:
+            # A hint is lost, no promise: what the model calls with is checked by the tool.
+            self._warn("compatibility", "tools", f"left out of the parameters of {tool.name!r}: {written.names}")
+        key = "parametersJsonSchema" if self._family.json_schema else "parameters"
+        declared: dict[str, Any] = {"name": tool.name, key: written.schema}
+        return declared | ({"description": tool.description} if tool.description else {})
+
+
+def _output_tool(output: OutputSchema) -> Tool:
+    return Tool(name=OUTPUT_TOOL, description="Gives the final answer.", parameters=output.schema)
+
+
+def _choice_with_output_tool(choice: str | None, *, alone: bool) -> str:
+    if alone or choice == "none":
+        return OUTPUT_TOOL
+    # With other tools around, the model picks which comes first; the answer itself must be a call in any case.
+    return choice if choice and choice not in _CHOICES else "required"
+
+
+def _write_choice(choice: str | None, *, strict: bool) -> dict[str, Any] | None:
+    """The calling mode: VALIDATED is AUTO that keeps to the parameters' schemas, which ANY does by itself."""
+    if choice in (None, "auto"):
+        mode = "VALIDATED" if strict else "AUTO"
+        return {"mode": mode} if choice or strict else None
+    if choice == "none":
+        return {"mode": "NONE"}
+    if choice == "required":
+        return {"mode": "ANY"}
+    return {"mode": "ANY", "allowedFunctionNames": [choice]}
