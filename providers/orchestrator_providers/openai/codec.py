@@ -101,7 +101,7 @@ class OpenAIChat:
             usage=read_usage(body, self._quirks),
             response_id=label(body.get("id")),
             model=label(body.get("model")),
-            provider_metadata=mappings.extras(self._kind, (body, message)),
+            provider_metadata=mappings.extras(self._kind, (body, choice, message)),
         )
 
     def _parts(self, message: Mapping[str, Any], calls: tuple[ToolCall, ...]) -> tuple[Part, ...]:

@@ -34,7 +34,14 @@ _FINISH: Mapping[str, UnifiedFinish] = {
 _FAILED = frozenset({"error", "network_error"})
 _NO_CAPACITY = "insufficient_system_resource"
 _REASONING_FIELDS = ("reasoning_content", "reasoning", "reasoning_text")
-_EXTRAS = ("citations", "search_results", "service_tier", "provider")
+_EXTRAS = (
+    "citations",
+    "content_filter_results",
+    "prompt_filter_results",
+    "provider",
+    "search_results",
+    "service_tier",
+)
 
 
 def finish(raw: Any, *, calls: bool, refused: bool, details: Any = None) -> FinishReason:

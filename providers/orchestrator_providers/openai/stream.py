@@ -136,7 +136,7 @@ class OpenAIStream:
             return None
         choice = choices[0]
         delta = choice.get("delta")
-        if not delta or choice.get("finish_reason") or choice.get("index"):
+        if not delta or choice.get("finish_reason") or choice.get("index") or choice.get("content_filter_results"):
             return None
         filled = [name for name, value in delta.items() if value and name != "role"]
         if len(filled) != 1 or type(text := delta[filled[0]]) is not str:
@@ -183,6 +183,8 @@ class OpenAIStream:
             return
         if choice.get("error"):
             raise embedded_error(orjson.dumps({"error": choice["error"]}), {}, self._quirks)
+        if choice.get("content_filter_results"):
+            self._note(choice)
         self._delta(mapping(choice.get("delta")), out)
         if reason is not None:
             self._reason = reason
