@@ -10,11 +10,9 @@ import orjson
 from orchestrator.types.chat import FinishReason, Metadata, Part, Reasoning, Text, UnifiedFinish
 from orchestrator_providers.anthropic.profile import KIND
 from orchestrator_providers.shared.reading import text_of, tool_call
+from orchestrator_providers.shared.schemas import OUTPUT_TOOL
 
-__all__ = ["OUTPUT_TOOL", "extra_fields", "finish_reason", "marks", "read_block"]
-
-OUTPUT_TOOL = "orchestrator_output"
-"""Name of the tool that stands in for an output schema; its call is read as the answer's text."""
+__all__ = ["extra_fields", "finish_reason", "marks", "read_block"]
 
 _FINISH: Mapping[str, UnifiedFinish] = {
     "end_turn": "stop",

@@ -7,10 +7,9 @@ from typing import Any
 from orchestrator.errors import UnsupportedFeature
 from orchestrator.types.call import CallWarning
 from orchestrator.types.chat import ChatOptions, ChatRequest, OutputSchema, Tool
-from orchestrator_providers.anthropic.blocks import OUTPUT_TOOL
 from orchestrator_providers.anthropic.profile import KIND, Family
 from orchestrator_providers.anthropic.schema import DIALECT
-from orchestrator_providers.shared.schemas import fit
+from orchestrator_providers.shared.schemas import OUTPUT_TOOL, fit, output_tool
 
 __all__ = ["Settings"]
 
@@ -145,7 +144,7 @@ class Settings:
         tools = [self._tool(tool) for tool in request.tools]
         choice = request.options.tool_choice
         if request.output is not None and not self._write_format(request.output):
-            tools.append(_output_tool(request.output))
+            tools.append(output_tool(request.output, "input_schema"))
             choice = _choice_with_output_tool(choice, alone=not request.tools)
         if not tools:
             return
@@ -201,10 +200,6 @@ class Settings:
         if ours and isinstance(extra.get("output_config"), dict):
             # Two settings share this object: an effort from the caller must not drop the schema.
             self.body["output_config"] = ours | extra["output_config"]
-
-
-def _output_tool(output: OutputSchema) -> dict[str, Any]:
-    return {"name": OUTPUT_TOOL, "description": "Gives the final answer.", "input_schema": output.schema}
 
 
 def _choice_with_output_tool(choice: str | None, *, alone: bool) -> str:

@@ -27,11 +27,12 @@ from orchestrator.types.stream import (
     ToolCallEnd,
     ToolCallStart,
 )
-from orchestrator_providers.anthropic.blocks import OUTPUT_TOOL, extra_fields, finish_reason, marks, read_block
+from orchestrator_providers.anthropic.blocks import extra_fields, finish_reason, marks, read_block
 from orchestrator_providers.anthropic.errors import stream_failure
 from orchestrator_providers.anthropic.usage import read_usage
 from orchestrator_providers.shared.frames import FrameDecoder
 from orchestrator_providers.shared.reading import label, parse_arguments, required
+from orchestrator_providers.shared.schemas import OUTPUT_TOOL
 
 __all__ = ["AnthropicDecoder"]
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from orchestrator.errors import MalformedReply
-from orchestrator.types.chat import ToolCall
+from orchestrator.types.chat import Text, ToolCall
 from orchestrator_providers.openai.mappings import argument_text
 from orchestrator_providers.shared.reading import label, mapping, tool_call
+from orchestrator_providers.shared.schemas import OUTPUT_TOOL
 
-__all__ = ["PendingCall", "pending_call", "read_calls"]
+__all__ = ["PendingCall", "pending_call", "read_calls", "read_pending"]
 
 
 class PendingCall:
@@ -43,15 +44,24 @@ class PendingCall:
             self.pieces.append(piece)
         return piece
 
+    @property
+    def is_answer(self) -> bool:
+        """It stands in for an output schema: its arguments are the answer's text."""
+        return self.name == OUTPUT_TOOL
+
+    @property
+    def text(self) -> str:
+        """The arguments as they came."""
+        return "".join(self.pieces)
+
     def build(self, number: int, kind: str) -> ToolCall:
         """The complete call, `number` of its message. A vendor that gives no id gets `call_<number>`."""
         if not self.name:
             raise MalformedReply("a tool call has no name")
         # Gemini's thought signatures arrive here and must go back with the call.
         metadata = {kind: {"extra_content": self.extra}} if self.extra else None
-        text = "".join(self.pieces)
         # Llama models write `null` for a tool without parameters.
-        arguments = "" if text.strip() == "null" else text
+        arguments = "" if self.text.strip() == "null" else self.text
         return tool_call(self.id or f"call_{number}", self.name, arguments, provider_metadata=metadata)
 
 
@@ -70,8 +80,8 @@ def pending_call(calls: list[PendingCall], raw: Mapping[str, Any]) -> PendingCal
     return call
 
 
-def read_calls(message: Mapping[str, Any], kind: str) -> tuple[ToolCall, ...]:
-    """The tool calls of a whole message, by the same rules."""
+def read_calls(message: Mapping[str, Any], kind: str) -> tuple[ToolCall | Text, ...]:
+    """The tool calls of a whole message, by the same rules; an answer given by way of a call as its text."""
     raws: list[Any] = list(message.get("tool_calls") or ())
     if message.get("function_call"):
         raws.append({"function": message["function_call"]})
@@ -80,4 +90,9 @@ def read_calls(message: Mapping[str, Any], kind: str) -> tuple[ToolCall, ...]:
     calls = [PendingCall("", None) for _ in raws]
     for call, raw in zip(calls, raws, strict=True):
         call.add(raw)
-    return tuple([call.build(n, kind) for n, call in enumerate(call for call in calls if not call.empty)])
+    return read_pending([call for call in calls if not call.empty], kind)
+
+
+def read_pending(calls: Sequence[PendingCall], kind: str) -> tuple[ToolCall | Text, ...]:
+    """What complete calls say, in their order."""
+    return tuple([Text(call.text) if call.is_answer else call.build(n, kind) for n, call in enumerate(calls)])

@@ -50,7 +50,7 @@ class OpenAIChat:
         self._quirks = quirks
         self._model = target.model
         self._url = endpoint(target.base_url, quirks.default_path, quirks.chat_path)
-        self._options = OptionWriter(self._kind, target.model, quirks)
+        self._options = OptionWriter(self._kind, target.model, quirks, target.model_profile)
 
     def encode(self, request: ChatRequest) -> Encoded:
         """See `Codec.encode`."""
@@ -96,7 +96,11 @@ class OpenAIChat:
         return ChatResult(
             message=Message("assistant", self._parts(message, calls)),
             finish_reason=mappings.finish(
-                reason, calls=bool(calls), refused=refused, details=choice.get("finish_details")
+                reason,
+                calls=any(isinstance(call, ToolCall) for call in calls),
+                refused=refused,
+                details=choice.get("finish_details"),
+                answered=any(isinstance(call, Text) for call in calls),
             ),
             usage=read_usage(body, self._quirks),
             response_id=label(body.get("id")),
@@ -104,7 +108,7 @@ class OpenAIChat:
             provider_metadata=mappings.extras(self._kind, (body, choice, message)),
         )
 
-    def _parts(self, message: Mapping[str, Any], calls: tuple[ToolCall, ...]) -> tuple[Part, ...]:
+    def _parts(self, message: Mapping[str, Any], calls: tuple[ToolCall | Text, ...]) -> tuple[Part, ...]:
         text, thought = mappings.split(message.get("content"))
         shown, name = mappings.reasoning_text(message)
         details: list[dict[str, Any]] = []

@@ -44,8 +44,10 @@ _EXTRAS = (
 )
 
 
-def finish(raw: Any, *, calls: bool, refused: bool, details: Any = None) -> FinishReason:
+def finish(raw: Any, *, calls: bool, refused: bool, details: Any = None, answered: bool = False) -> FinishReason:
     """Why the model stopped. A forced tool call ends with `stop` at many vendors; the caller has a call to answer.
+
+    `answered`: the answer came by way of a call, which is none to the caller.
 
     Raises:
         ServerError, Overloaded: the vendor says that it failed.
@@ -63,6 +65,8 @@ def finish(raw: Any, *, calls: bool, refused: bool, details: Any = None) -> Fini
         unified = "content_filter"
     elif calls and unified == "stop":
         unified = "tool_calls"
+    elif answered and not calls and unified == "tool_calls":
+        unified = "stop"
     return FinishReason(unified, raw)
 
 

@@ -1,4 +1,4 @@
-"""Writes options, tools and output schemas down; leaves out, with a warning, what the vendor or the model refuses."""
+"""Writes options and tools down; leaves out, with a warning, what the vendor or the model refuses."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from orchestrator.errors import UnsupportedFeature
+from orchestrator.spec.models import ModelProfile
 from orchestrator.types.call import CallWarning
-from orchestrator.types.chat import ChatOptions, ChatRequest, OutputSchema, Tool
+from orchestrator.types.chat import ChatOptions, ChatRequest, Tool
+from orchestrator_providers.openai.outputs import OutputWriter
 from orchestrator_providers.openai.profile import Quirks
 
 __all__ = ["OptionWriter"]
@@ -31,12 +33,13 @@ def _refused(model: str) -> frozenset[str]:
 class OptionWriter:
     """Writes the options of requests to one model."""
 
-    __slots__ = ("_fields", "_kind", "_quirks", "_refused", "_refused_without_reasoning")
+    __slots__ = ("_fields", "_kind", "_outputs", "_quirks", "_refused", "_refused_without_reasoning")
 
-    def __init__(self, kind: str, model: str, quirks: Quirks) -> None:
+    def __init__(self, kind: str, model: str, quirks: Quirks, facts: ModelProfile) -> None:
         known = _refused(model) if quirks.openai_models else frozenset()
         self._kind = kind
         self._quirks = quirks
+        self._outputs = OutputWriter(quirks, facts)
         self._refused = quirks.unsupported | known
         # With effort `none` these models sample like any other.
         self._refused_without_reasoning = self._refused - {"temperature", "top_p"}
@@ -50,17 +53,16 @@ class OptionWriter:
         )
 
     def write(self, request: ChatRequest, body: dict[str, Any], warnings: list[CallWarning]) -> None:
-        """Add everything but the messages to `body`; the caller's own provider options come last, as they are.
+        """Add everything else to a body that holds the messages; the caller's provider options come last as they are.
 
         Raises:
-            UnsupportedFeature: tools or an output schema where the vendor has none.
+            UnsupportedFeature: tools where the vendor has none.
         """
         options = request.options
         if request.tools:
             self._tools(request.tools, body)
-        if request.output is not None:
-            self._output(request.output, body)
         self._settings(options, body, warnings, tools=bool(request.tools))
+        self._outputs.write(request, body, warnings)
         if options.provider_options is not None and self._kind in options.provider_options:
             body.update(options.provider_options[self._kind])
 
@@ -100,12 +102,6 @@ class OptionWriter:
         if not self._quirks.tools:
             raise UnsupportedFeature(f"{self._kind} has no tools")
         body["tools"] = [_tool(tool) for tool in tools]
-
-    def _output(self, output: OutputSchema, body: dict[str, Any]) -> None:
-        if not self._quirks.json_schema:
-            raise UnsupportedFeature(f"{self._kind} has no output schemas")
-        schema = {"name": output.name, "schema": output.schema, "strict": output.strict}
-        body["response_format"] = {"type": "json_schema", "json_schema": schema}
 
 
 def _left_out(name: str, kind: str) -> CallWarning:

@@ -10,13 +10,18 @@ from orchestrator.spec.provider import Profile
 from orchestrator_providers.openai.errors import ERRORS
 from orchestrator_providers.shared.classify import ErrorKind, ErrorTable
 
-__all__ = ["IMAGES", "PROFILE", "DocumentPart", "EffortForm", "Quirks"]
+__all__ = ["IMAGES", "PROFILE", "DocumentPart", "EffortForm", "ForcedTools", "Quirks"]
 
 DocumentPart = Literal["file", "file_or_url", "document_url"]
 """How a PDF is written: `file` with its bytes, `file` with bytes or a URL in the same place, or Mistral's own part."""
 
 EffortForm = Literal["field", "object", "thinking"]
 """`reasoning_effort`, `reasoning: {effort}`, or `thinking: {type}` beside `reasoning_effort`."""
+
+ForcedTools = Literal["always", "without_reasoning", "never"]
+"""Whether a model can be made to call a tool. DeepSeek's only while they do not reason, and they do unless told not to;
+Moonshot's the same, but cannot be told; Z.ai's choose themselves.
+"""
 
 IMAGES = frozenset({"image/*"})
 
@@ -32,6 +37,7 @@ class Quirks:
         effort_form: how reasoning effort is asked for.
         unsupported: options (by our names) that the vendor refuses; left out with a warning.
         json_schema, tools: False where the vendor has no such feature.
+        forced_tools: whether a model can be made to call a tool; what stands in for output schemas depends on it.
         documents: how a PDF is written.
         openai_models: the model names are OpenAI's, so what those models refuse is known.
         returns_reasoning: what the vendor wants back of earlier reasoning: its text in the messages that call tools,
@@ -60,6 +66,7 @@ class Quirks:
     unsupported: frozenset[str] = frozenset()
     json_schema: bool = True
     tools: bool = True
+    forced_tools: ForcedTools = "always"
     documents: DocumentPart = "file"
     openai_models: bool = False
     returns_reasoning: Literal["text", "details"] | None = None

@@ -9,7 +9,7 @@ import orjson
 
 from orchestrator.errors import MalformedReply, OrchestratorError
 from orchestrator.spec.provider import Decoded, Failure, Frame
-from orchestrator.types.chat import FinishReason, Media, ToolCall
+from orchestrator.types.chat import FinishReason, Media, Text, ToolCall
 from orchestrator.types.stream import (
     Finish,
     MediaBlock,
@@ -26,7 +26,7 @@ from orchestrator.types.stream import (
 )
 from orchestrator.types.usage import Usage
 from orchestrator_providers.openai import mappings
-from orchestrator_providers.openai.calls import PendingCall, pending_call
+from orchestrator_providers.openai.calls import PendingCall, pending_call, read_pending
 from orchestrator_providers.openai.errors import embedded_error
 from orchestrator_providers.openai.profile import Quirks
 from orchestrator_providers.openai.usage import read_usage
@@ -235,20 +235,26 @@ class OpenAIStream:
         piece = call.add(raw)
         if call.name and not call.started:
             call.started = True
-            out.append(ToolCallStart(call.block, call.name))
+            out.append(TextStart(call.block) if call.is_answer else ToolCallStart(call.block, call.name))
         if piece and call.started:
-            out.append(ToolCallDelta(call.block, piece))
+            out.append(TextDelta(call.block, piece) if call.is_answer else ToolCallDelta(call.block, piece))
 
     def _finish(self, out: Decoded) -> None:
         calls = [call for call in self._calls if not call.empty]
-        built: list[ToolCall] = [call.build(n, self._kind) for n, call in enumerate(calls)]
-        reason: FinishReason = mappings.finish(self._reason, calls=bool(calls), refused=self._refused)
+        built = read_pending(calls, self._kind)
+        reason: FinishReason = mappings.finish(
+            self._reason,
+            calls=any(isinstance(call, ToolCall) for call in built),
+            refused=self._refused,
+            answered=any(isinstance(call, Text) for call in built),
+        )
         if self._reasoning:
             marks = mappings.reasoning_marks(self._kind, self._quirks, self._reasoning_field, self._details)
             out.append(ReasoningEnd(_REASONING, marks))
         if self._text:
             out.append(TextEnd(_TEXT))
-        out.extend([ToolCallEnd(call.block, tool_call) for call, tool_call in zip(calls, built, strict=True)])
+        for call, said in zip(calls, built, strict=True):
+            out.append(TextEnd(call.block) if isinstance(said, Text) else ToolCallEnd(call.block, said))
         extras = {self._kind: self._extras} if self._extras else None
         out.append(Finish(reason=reason, usage=self.usage, provider_metadata=extras))
         self.done = True

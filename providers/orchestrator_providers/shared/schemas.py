@@ -11,7 +11,12 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
 
-__all__ = ["NAMED", "Dialect", "Fitted", "children", "fit", "schema_text"]
+from orchestrator.types.chat import OutputSchema
+
+__all__ = ["NAMED", "OUTPUT_TOOL", "Dialect", "Fitted", "children", "fit", "output_tool", "schema_text"]
+
+OUTPUT_TOOL = "orchestrator_output"
+"""Name of the tool that stands in for an output schema; its call is read as the answer's text."""
 
 NAMED = ("$defs", "definitions", "dependentSchemas", "patternProperties", "properties")
 """Keywords that hold schemas by name."""
@@ -82,6 +87,11 @@ def children(schema: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     for keyword in _SINGLE:
         value = schema.get(keyword)
         yield from _schemas(value if isinstance(value, list) else [value])
+
+
+def output_tool(output: OutputSchema, parameters: str) -> dict[str, Any]:
+    """That tool, with the schema under the vendor's name for a tool's parameters."""
+    return {"name": OUTPUT_TOOL, "description": "Gives the final answer.", parameters: output.schema}
 
 
 def schema_text(schema: Mapping[str, Any]) -> str:
