@@ -104,6 +104,7 @@ _ROWS = (
         quirks=Quirks(
             effort_form="thinking",
             json_schema=False,
+            forced_tools="without_reasoning",
             returns_reasoning="text",
             unsupported=frozenset({"seed", "parallel_tool_calls"}),
         ),
@@ -276,7 +277,12 @@ _ROWS = (
         base_url="https://api.moonshot.ai/v1",
         hosts=("api.moonshot.ai", "api.moonshot.cn"),
         prices="moonshotai",
-        quirks=Quirks(json_schema=False, returns_reasoning="text", unsupported=frozenset({"reasoning_effort", "seed"})),
+        quirks=Quirks(
+            json_schema=False,
+            forced_tools="never",
+            returns_reasoning="text",
+            unsupported=frozenset({"reasoning_effort", "seed"}),
+        ),
     ),
     _row(
         "zai",
@@ -288,6 +294,7 @@ _ROWS = (
         quirks=Quirks(
             effort_form="thinking",
             json_schema=False,
+            forced_tools="never",
             returns_reasoning="text",
             stream_usage=False,
             unsupported=frozenset({"seed", "parallel_tool_calls"}),
