@@ -50,22 +50,6 @@ _MAX_COMPLETION = "max_completion_tokens"
 _ROWS = (
     _row("openai_compatible", _ALL, key_required=False, media=IMAGES | _SOUND | _PDF),
     _row(
-        "azure_openai",
-        _CHAT_EMBED,
-        "AZURE_OPENAI_API_KEY",
-        auth_header="api-key",
-        auth_prefix="",
-        hosts=(".openai.azure.com", ".cognitiveservices.azure.com", ".services.ai.azure.com"),
-        limit_headers="openai",
-        charges_output_cap=True,
-        prices="azure",
-        otel_name="azure.ai.openai",
-        media=IMAGES | _SOUND | _PDF,
-        quirks=Quirks(
-            default_path="/openai/v1", max_tokens_field=_MAX_COMPLETION, openai_models=True, base64_embeddings=True
-        ),
-    ),
-    _row(
         "mistral",
         _CHAT_EMBED,
         "MISTRAL_API_KEY",
@@ -104,7 +88,6 @@ _ROWS = (
         quirks=Quirks(
             effort_form="thinking",
             json_schema=False,
-            forced_tools="without_reasoning",
             returns_reasoning="text",
             unsupported=frozenset({"seed", "parallel_tool_calls"}),
         ),
@@ -277,12 +260,7 @@ _ROWS = (
         base_url="https://api.moonshot.ai/v1",
         hosts=("api.moonshot.ai", "api.moonshot.cn"),
         prices="moonshotai",
-        quirks=Quirks(
-            json_schema=False,
-            forced_tools="never",
-            returns_reasoning="text",
-            unsupported=frozenset({"reasoning_effort", "seed"}),
-        ),
+        quirks=Quirks(json_schema=False, returns_reasoning="text", unsupported=frozenset({"reasoning_effort", "seed"})),
     ),
     _row(
         "zai",
@@ -294,7 +272,6 @@ _ROWS = (
         quirks=Quirks(
             effort_form="thinking",
             json_schema=False,
-            forced_tools="never",
             returns_reasoning="text",
             stream_usage=False,
             unsupported=frozenset({"seed", "parallel_tool_calls"}),

@@ -22,9 +22,11 @@ from orchestrator.types.chat import ChatResult
 from orchestrator.types.collect import collect
 from orchestrator.types.stream import StreamEvent
 from orchestrator.types.usage import Usage
+from orchestrator_providers.azure import WIRES as AZURE
 from orchestrator_providers.openai import WIRE
 from orchestrator_providers.vendors import WIRES
 
+_OWN = {"openai": WIRE, "azure_openai": AZURE["azure_openai"], "azure_ai": AZURE["azure"]}
 RERANK = ("llamacpp-rerank", "together-rerank", "voyage-rerank")
 _BY_STATUS: dict[int, type[OrchestratorError]] = {
     400: InvalidRequest,
@@ -38,7 +40,7 @@ _BY_STATUS: dict[int, type[OrchestratorError]] = {
 
 
 def _bound(exchange: Exchange) -> Codecs:
-    wire = WIRE if exchange.vendor == "openai" else WIRES.get(exchange.vendor, WIRES["openai_compatible"])
+    wire = _OWN.get(exchange.vendor) or WIRES.get(exchange.vendor, WIRES["openai_compatible"])
     model = exchange.model or "model"
     base_url = wire.profile.base_url or "https://example.test/v1"
     profile = wire.profile

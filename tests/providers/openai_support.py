@@ -6,11 +6,10 @@ from typing import Any
 
 import orjson
 
-from orchestrator.spec.provider import ChatCodec, Codecs, Decoded, Encoded, Frame, StreamDecoder, Target
+from orchestrator.registry import find
+from orchestrator.spec.provider import ChatCodec, Codecs, Decoded, Encoded, Frame, StreamDecoder, Target, Wire
 from orchestrator.spec.transport import HttpReply
 from orchestrator.types.chat import ChatOptions, ChatRequest, Message, Text
-from orchestrator_providers.openai import WIRE
-from orchestrator_providers.vendors import WIRES
 
 __all__ = ["DONE", "bind", "body", "chat", "chunk", "decode_all", "frame", "reply", "request", "user"]
 
@@ -19,7 +18,8 @@ DONE: Frame = ("", b"[DONE]")
 
 def bind(kind: str = "openai", model: str = "gpt-4o-mini", base_url: str | None = None) -> Codecs:
     """The codecs of one deployment of that kind."""
-    wire = WIRE if kind == "openai" else WIRES[kind]
+    wire = find(kind)
+    assert isinstance(wire, Wire)
     url = base_url or wire.profile.base_url or "https://host.test/v1"
     return wire.bind(Target(profile=wire.profile, provider="p", deployment="d", model=model, base_url=url))
 

@@ -37,16 +37,10 @@ def test_a_row_with_an_address_has_its_prices_only_there(wire: Wire) -> None:
         assert profile.api_key_env
 
 
-@pytest.mark.parametrize("kind", ["azure_openai", "openai_compatible", "cloudflare", "databricks", "snowflake"])
+@pytest.mark.parametrize("kind", ["openai_compatible", "cloudflare", "databricks", "snowflake"])
 def test_kinds_whose_address_is_the_accounts_have_none(kind: str) -> None:
     """Where the address holds the account or server, the file must give it."""
     assert WIRES[kind].profile.base_url is None
-
-
-def test_azure_sends_its_key_in_its_own_header() -> None:
-    """Azure's key goes into `api-key`, bare."""
-    profile = WIRES["azure_openai"].profile
-    assert (profile.auth_header, profile.auth_prefix) == ("api-key", "")
 
 
 def test_a_kind_without_a_rerank_endpoint_does_not_list_the_task() -> None:
