@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 from urllib.parse import urlsplit
 
 from orchestrator.backends import Backend, EngineBackend, LimitReader, WireBackend, intercepted
-from orchestrator.config import Config, vector_space
+from orchestrator.config import Config, model_profile, vector_space
 from orchestrator.config.resilience import BreakerConfig
 from orchestrator.config.schema import DeploymentConfig, LimitsConfig, ProviderConfig
 from orchestrator.config.secrets import SecretRef
@@ -23,6 +24,7 @@ from orchestrator.registry import find
 from orchestrator.routes import build_route
 from orchestrator.snapshot import Deployment, FileCredential, Learning, Shared, Snapshot
 from orchestrator.spec.auth import Grant, HeaderSigner, Secret, Signer
+from orchestrator.spec.models import ModelProfile
 from orchestrator.spec.provider import Engine, EngineFactory, Profile, Target, Wire
 from orchestrator.spec.routing import Health
 from orchestrator.spec.stores import Dimension, Limit
@@ -176,7 +178,7 @@ class _Provider:
         self._config = config
         self._shared = shared
         self._transport = shared.transport
-        self._account = shared.account(name, f"{config.base_url} {config.api_key!r}")
+        self._account = shared.account(name, f"{config.base_url} {_secrets(config)!r}")
         self._kind = find(config.kind)
         self._profile: Profile = self._kind.profile
         self._settings = _open_settings(config)
@@ -186,13 +188,15 @@ class _Provider:
 
     def deployment(self, name: str, config: DeploymentConfig, state: _State) -> Deployment:
         """Bind one model."""
-        backend, engine = self._backend(name, config.model, learns=state.learning is not None)
+        known = model_profile(config.model, config.priced_as, config.profile, self._profile)
+        backend, engine = self._backend(name, config.model, known, learns=state.learning is not None)
         return Deployment(
             name=name,
             provider=self._name,
             kind=self._config.kind,
             model=config.model,
-            space=vector_space(config)[0],
+            known=known,
+            space=vector_space(config, known=known)[0],
             region=self._config.region,
             backend=backend,
             account=self._account,
@@ -209,7 +213,7 @@ class _Provider:
         charged = self._profile.charges_output_cap
         return self._shared.forecasts.setdefault(name, Forecast(charges_output_cap=charged))
 
-    def _backend(self, name: str, model: str, *, learns: bool) -> tuple[Backend, Engine | None]:
+    def _backend(self, name: str, model: str, known: ModelProfile, *, learns: bool) -> tuple[Backend, Engine | None]:
         target = Target(
             profile=self._profile,
             provider=self._name,
@@ -218,6 +222,7 @@ class _Provider:
             base_url=self._base_url.rstrip("/"),
             settings=self._settings,
             secret=self._secret,
+            model_profile=known,
         )
         if isinstance(self._kind, EngineFactory):
             engine = self._kind.open(target)
@@ -239,13 +244,8 @@ class _Provider:
 
     def credentials(self) -> list[FileCredential]:
         """What has to be watched."""
-        reference = self._config.api_key
-        in_file = reference is not None and reference.kind == "file"
-        return (
-            [FileCredential(reference.path, self._signer, self._account.quarantine)]
-            if reference is not None and in_file
-            else []
-        )
+        references = [one for one in _secrets(self._config) if one.kind == "file"]
+        return [FileCredential(one.path, self._signer, self._account.quarantine) for one in references]
 
     def _located(self) -> str | None:
         kind = self._kind
@@ -266,6 +266,8 @@ class _Provider:
         if config.price:
             row = config_row(config.price)
             return lambda usage, _model, at: row.cost(usage, at=at)
+        if self._profile.free and not (config.priced_as or self._config.priced_as):
+            return lambda _usage, _model, _at: _FREE
         vendor, model = self._price_name(config)
         if vendor is None:
             why = "base_url is not the vendor's own: set priced_as or price"
@@ -300,6 +302,12 @@ def _open_settings(config: ProviderConfig) -> dict[str, Any]:
     return opened | ({"region": config.region} if config.region else {})
 
 
+def _secrets(config: ProviderConfig) -> list[SecretRef]:
+    """All that the provider's credential is made of."""
+    settings = [value for value in config.settings.values() if isinstance(value, SecretRef)]
+    return settings if config.api_key is None else [config.api_key, *settings]
+
+
 def _open_secret(reference: SecretRef) -> Secret:
     try:
         return reference.open()
@@ -307,6 +315,9 @@ def _open_secret(reference: SecretRef) -> Secret:
         if intercepted():  # an application under test needs no credentials
             return Secret(lambda: "none", source="scripted")
         raise
+
+
+_FREE = Cost(total=Decimal(0))
 
 
 class _BookPrices:

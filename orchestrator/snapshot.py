@@ -24,6 +24,7 @@ from orchestrator.policies.quarantine import Quarantine
 from orchestrator.policies.retry_budget import RetryBudget
 from orchestrator.spec.auth import Signer
 from orchestrator.spec.clock import Clock
+from orchestrator.spec.models import ModelProfile
 from orchestrator.spec.provider import Engine
 from orchestrator.spec.routing import Chooser, Health, Pace, TokenMix
 from orchestrator.spec.stores import LimitStore, SeenLimit
@@ -119,6 +120,7 @@ class Deployment:
     provider: str
     kind: str
     model: str
+    known: ModelProfile
     space: str
     region: str | None
     backend: Backend

@@ -5,6 +5,7 @@ Imported when a client is built, not before: pydantic and the YAML reader take a
 
 from orchestrator.config.crosschecks import vector_space
 from orchestrator.config.editor import json_schema
+from orchestrator.config.features import ProfileConfig, RequireConfig, model_profile
 from orchestrator.config.fingerprint import canonical
 from orchestrator.config.loading import load_file, load_mapping
 from orchestrator.config.picking import PickConfig, WhenConfig
@@ -30,7 +31,9 @@ __all__ = [
     "LimitsConfig",
     "LogConfig",
     "PickConfig",
+    "ProfileConfig",
     "ProviderConfig",
+    "RequireConfig",
     "RetryConfig",
     "RouteConfig",
     "SecretRef",
@@ -43,5 +46,6 @@ __all__ = [
     "json_schema",
     "load_file",
     "load_mapping",
+    "model_profile",
     "vector_space",
 ]

@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from orchestrator.config.features import RequireConfig, model_profile
 from orchestrator.config.providers import Definition
-from orchestrator.config.schema import DefaultsConfig, DeploymentConfig, RouteConfig
+from orchestrator.config.requirements import Served, check_requirements
+from orchestrator.config.schema import DefaultsConfig, DeploymentConfig, ProviderConfig, RouteConfig
 from orchestrator.config.tree import KeyPath, Problems, nearest, shown
+from orchestrator.models import gives_dimensions
+from orchestrator.spec.models import ModelProfile
 from orchestrator.spec.provider import Profile
 from orchestrator.types.call import Task
 
@@ -71,23 +75,41 @@ def check_route(
     route: RouteConfig,
     path: KeyPath,
     names: Mapping[str, KeyPath],
-    deployments: Mapping[str, tuple[DeploymentConfig, Profile]],
+    ready: Mapping[str, tuple[DeploymentConfig, ProviderConfig, Profile]],
     problems: Problems,
 ) -> None:
-    """That every deployment has the route's task, that its options can apply, and that its vectors can be compared.
+    """Whether every deployment of the route can do its task and has what it requires; for embeddings, alike.
 
-    `names` are the route's deployments, each with the path at which the route names it; `deployments` all those
-    without mistakes.
+    Args:
+        route: the route.
+        path: of the route.
+        names: where it names each deployment.
+        ready: deployments without mistakes, with their providers and kinds.
+        problems: where mistakes go.
     """
-    reached = {name: deployments[name] for name in names if name in deployments}
-    for name, (_, profile) in reached.items():
+    reached = {name: ready[name] for name in names if name in ready}
+    for name, (_, _, profile) in reached.items():
         if route.task not in profile.tasks:
             has = ", ".join(sorted(profile.tasks))
             problems.add(names[name], f"{shown(name)} cannot {route.task}: kind {profile.kind!r} has {has}")
-    kinds = {profile.kind for _, profile in reached.values()}
+    kinds = {profile.kind for _, _, profile in reached.values()}
     _check_options(route.defaults, (*path, "defaults"), frozenset({route.task}), kinds, problems)
     if route.task == "embed":
-        _check_space(route, names, {name: deployment for name, (deployment, _) in reached.items()}, problems)
+        embedding = {name: (deployment, _known(deployment, kind)) for name, (deployment, _, kind) in reached.items()}
+        _check_sizes(route, names, embedding, problems)
+        _check_space(route, names, embedding, problems)
+    if route.require != RequireConfig():
+        served = {name: _served(*found) for name, found in reached.items()}
+        check_requirements(route.require, path, names, served, problems)
+
+
+def _known(deployment: DeploymentConfig, kind: Profile) -> ModelProfile:
+    return model_profile(deployment.model, deployment.priced_as, deployment.profile, kind)
+
+
+def _served(deployment: DeploymentConfig, provider: ProviderConfig, kind: Profile) -> Served:
+    known = _known(deployment, kind)
+    return Served(deployment.model, known, kind, deployment.provider, provider.region)
 
 
 def _check_options(
@@ -103,21 +125,43 @@ def _check_options(
             )
 
 
-def vector_space(deployment: DeploymentConfig, route: RouteConfig | None = None) -> tuple[str, int | None]:
-    """Model and dimensions (None: the model's own) of the vectors that this deployment gives on this route.
+def vector_space(
+    deployment: DeploymentConfig, route: RouteConfig | None = None, known: ModelProfile | None = None
+) -> tuple[str, int | None]:
+    """Model and dimensions (None: the model's own, unknown) of the vectors that this deployment gives on this route.
 
-    The model is what `priced_as: vendor/model` says, else `model` without the path, revision and tag that hosts add.
+    The model is the space that is `known` of it, else what `priced_as: vendor/model` says, else `model` without the
+    path, revision and tag that hosts add.
     """
     told = deployment.priced_as if deployment.priced_as and "/" in deployment.priced_as else deployment.model
     model = told.rsplit("/", 1)[-1].split("@", 1)[0].removesuffix(":latest").lower()
     on_route = route.defaults.dimensions if route else None
-    return model, on_route or deployment.dimensions or deployment.defaults.dimensions
+    asked = on_route or deployment.dimensions or deployment.defaults.dimensions
+    if known is None:
+        return model, asked
+    return known.space or model, asked or known.dimensions
+
+
+def _check_sizes(
+    route: RouteConfig,
+    names: Mapping[str, KeyPath],
+    embedding: Mapping[str, tuple[DeploymentConfig, ModelProfile]],
+    problems: Problems,
+) -> None:
+    for name, (deployment, known) in embedding.items():
+        size = vector_space(deployment, route)[1]
+        if size is not None and not gives_dimensions(known, size):
+            sizes = ", ".join(map(str, known.dimension_choices)) or f"up to {known.dimensions}"
+            problems.add(names[name], f"{shown(name)} cannot give {size} dimensions: {deployment.model} gives {sizes}")
 
 
 def _check_space(
-    route: RouteConfig, names: Mapping[str, KeyPath], reached: Mapping[str, DeploymentConfig], problems: Problems
+    route: RouteConfig,
+    names: Mapping[str, KeyPath],
+    embedding: Mapping[str, tuple[DeploymentConfig, ModelProfile]],
+    problems: Problems,
 ) -> None:
-    spaces = {name: vector_space(deployment, route) for name, deployment in reached.items()}
+    spaces = {name: vector_space(deployment, route, known) for name, (deployment, known) in embedding.items()}
     if len(set(spaces.values())) < 2:
         return
     (first, space), *others = spaces.items()

@@ -5,16 +5,19 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
 from orchestrator import registry
 from orchestrator.config import checks
 from orchestrator.config.crosschecks import check_deployment, check_price_keys, check_route
+from orchestrator.config.features import model_profile
 from orchestrator.config.files import FileReader, content_hash, from_python, merged
 from orchestrator.config.fingerprint import config_hash
 from orchestrator.config.providers import Definition, Find, Kinds, one_line_provider, read_provider
 from orchestrator.config.references import MISSING, References
+from orchestrator.config.requirements import retirement
 from orchestrator.config.routes import Route, read_route
 from orchestrator.config.schema import Config, DeploymentConfig, ProviderConfig, Settings
 from orchestrator.config.shared_state import read_store
@@ -36,6 +39,7 @@ def load_file(
     find: Find = registry.find,
     environ: Mapping[str, str] | None = None,
     check_secrets: bool = True,
+    today: date | None = None,
 ) -> Config:
     """Load and check a YAML file with the base it extends.
 
@@ -44,6 +48,7 @@ def load_file(
         find: gives the provider kind of a name.
         environ: the environment variables; `os.environ` by default.
         check_secrets: also read every secret that a route reaches, to see that it is there.
+        today: the day by which models are retired; the real one by default.
 
     Raises:
         ConfigError: lists every mistake, each with file, line, key and the nearest known name. `files` are those that
@@ -53,7 +58,7 @@ def load_file(
     source = Path(path)
     try:
         tree = reader.read(source)
-        loaded = _Loader(tree, find, environ, source.parent, check_secrets=check_secrets).load()
+        loaded = _Loader(tree, find, environ, source.parent, check_secrets=check_secrets, today=today).load()
     except ConfigError as error:
         error.files = tuple(str(file) for file in reader.files)
         raise
@@ -69,6 +74,7 @@ def load_mapping(
     environ: Mapping[str, str] | None = None,
     directory: str | os.PathLike[str] = ".",
     check_secrets: bool = True,
+    today: date | None = None,
 ) -> Config:
     """Check a mapping with the keys of the file. Relative paths in it are relative to `directory`.
 
@@ -80,7 +86,7 @@ def load_mapping(
     tree = from_python(mapping)
     if isinstance(tree.value, dict) and "extends" in tree.value:
         tree = merged(reader.read_base(tree.value.pop("extends"), base), tree)
-    loaded = _Loader(tree, find, environ, base, check_secrets=check_secrets).load()
+    loaded = _Loader(tree, find, environ, base, check_secrets=check_secrets, today=today).load()
     return loaded.with_origin(files=tuple(reader.files), content_hash=content_hash(reader.contents))
 
 
@@ -96,7 +102,14 @@ class _Loader:
     """One load. Each step notes its mistakes and goes on with what is left."""
 
     def __init__(
-        self, tree: Tree, find: Find, environ: Mapping[str, str] | None, directory: Path, *, check_secrets: bool
+        self,
+        tree: Tree,
+        find: Find,
+        environ: Mapping[str, str] | None,
+        directory: Path,
+        *,
+        check_secrets: bool,
+        today: date | None,
     ) -> None:
         self._tree = tree
         self._directory = directory
@@ -105,6 +118,8 @@ class _Loader:
         environment = os.environ if environ is None else environ
         self._deployment_section = _Section({})
         self._provider_section = _Section({})
+        self._today = today or datetime.now(UTC).date()
+        self._warnings: list[str] = []
         self._references = References(self._problems, environment, self._directory_of, check_secrets=check_secrets)
 
     def load(self) -> Config:
@@ -233,9 +248,10 @@ class _Loader:
         providers: dict[str, ProviderConfig],
     ) -> None:
         ready = {
-            name: (deployment, profile)
+            name: (deployment, provider, profile)
             for name, deployment in deployments.items()
-            if (profile := self._profile(providers.get(deployment.provider))) is not None
+            if (provider := providers.get(deployment.provider)) is not None
+            and (profile := self._kinds.profile(provider.kind)) is not None
         }
         tasks: dict[str, set[Task]] = {}
         for name, route in routes.items():
@@ -244,12 +260,17 @@ class _Loader:
                 for used in route.names:
                     tasks.setdefault(used, set()).add(route.config.task)
         for name in tasks.keys() & ready.keys():
-            deployment, profile = ready[name]
+            deployment, _, profile = ready[name]
+            self._warn_of_retirement(name, deployment, profile)
             definition = self._deployment_section.defined[name]
             check_deployment(deployment, definition, frozenset(tasks[name]), profile, self._problems)
 
-    def _profile(self, provider: ProviderConfig | None) -> Profile | None:
-        return self._kinds.profile(provider.kind) if provider else None
+    def _warn_of_retirement(self, name: str, deployment: DeploymentConfig, kind: Profile) -> None:
+        known = model_profile(deployment.model, deployment.priced_as, deployment.profile, kind)
+        message = retirement(deployment.model, known, self._today)
+        if message:
+            path = self._deployment_section.defined[name].at("model")
+            self._warnings.append(Problem(self._tree.place(path), dotted(path), message).line())
 
     def _config(
         self,
@@ -263,7 +284,11 @@ class _Loader:
             providers={name: providers[name] for name in providers if name in self._provider_section.reached},
             deployments={name: deployments[name] for name in deployments if name in self._deployment_section.reached},
             routes={name: route.config for name, route in routes.items() if route.config is not None},
-            warnings=tuple(self._unused(self._provider_section)) + tuple(self._unused(self._deployment_section)),
+            warnings=(
+                *self._unused(self._provider_section),
+                *self._unused(self._deployment_section),
+                *sorted(self._warnings),
+            ),
         )
         return self._located(made).with_origin(config_hash=config_hash(made))
 

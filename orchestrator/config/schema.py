@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 from orchestrator.config import checks
+from orchestrator.config.features import ProfileConfig, Require, RequireConfig
 from orchestrator.config.fields import Count, Duration, FileModel, Flag, Secret, Text, Url, Whole, between
 from orchestrator.config.picking import MAX_CASES, Names, Pick, Sticky, WhenConfig
 from orchestrator.config.resilience import BreakerConfig, BreakerOrOff, RetryConfig, StoreConfig, TimeoutsConfig
@@ -166,6 +167,9 @@ class DeploymentConfig(FileModel):
         default=None, description="USD per million tokens (input, output, cache_read, ...); 0 is free."
     )
     priced_as: Text | None = Field(default=None, description="Take the price of this model: vendor, or vendor/model.")
+    profile: ProfileConfig | None = Field(
+        default=None, description="Facts about the model, over those of the bundled book of models."
+    )
 
 
 class RouteConfig(FileModel):
@@ -186,6 +190,12 @@ class RouteConfig(FileModel):
         default=None,
         description="Calls of the same tenant, user or tags.NAME go to the same deployment, so that its prompt cache"
         " stays warm.",
+    )
+    require: Require = Field(
+        default=RequireConfig(),
+        description="What every deployment of this route must have: a list of tools, parallel_tools, forced_tools,"
+        " json_schema, vision, audio, video, pdf, reasoning, {context_tokens: 100k}, {max_output_tokens: 8k},"
+        " {region: eu}. Checked when the file is loaded.",
     )
     deadline: Duration | None = Field(
         default=None, description="Time for a whole call: queueing, limits, waits, attempts and the stream."
@@ -255,7 +265,7 @@ class Config(Settings):
         content_hash: SHA-256 of the files' bytes, 16 hex digits; empty for a mapping.
         config_hash: SHA-256 of the effective configuration in canonical form, 16 hex digits. Secrets count as their
             references, the order of keys does not count, paths are as written.
-        warnings: definitions that no route reaches, one line of text each.
+        warnings: definitions that no route reaches, and models that are or will soon be retired, one line each.
     """
 
     providers: dict[str, ProviderConfig] = Field(default_factory=dict, description="Accounts and servers, by name.")

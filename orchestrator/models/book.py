@@ -2,8 +2,8 @@
 
 Two files make it. `families.json` is written by hand: `vendors` (facts that hold for all models of a vendor) and
 `lines` (see `families`). `book.json` is made by `scripts/build_model_book.py` from two public books: `models` by
-canonical name, as their makers serve them; `served`, by vendor, what a vendor serves otherwise; `retirements` by vendor,
-since each retires models on days of its own; `vendors`, their other names.
+canonical name, as their makers serve them; `served`, by vendor, what a vendor serves otherwise; `retirements` by
+vendor, since each retires models on days of its own; `vendors`, their other names.
 
 Facts have the names of `ModelProfile`; media are words (`image`, `audio`, `video`, `pdf`). A later layer's fact beats
 an earlier one's: vendor, line, generation, model, model as this vendor serves it.
@@ -68,6 +68,11 @@ class ModelBook:
         """(vendor, canonical name) of the compiled rows; the vendor is empty for what holds whoever serves it."""
         yield from (("", name) for name in self._models)
         yield from ((vendor, name) for vendor, rows in self._served.items() for name in rows)
+
+    def sells(self, vendor: str) -> bool:
+        """Whether anything is known of that vendor."""
+        name = vendor.lower()
+        return any(name in names for names in (self._aliases, self._served, self._retirements, self._vendors))
 
     def find(self, vendor: str, model: str) -> ModelProfile:
         """What is known of a model, as this vendor serves it. Never raises; an unknown name has an empty profile.

@@ -82,10 +82,12 @@ class Profile:
         hosts: hosts at which the vendor's prices hold, or suffixes of theirs if they begin with a dot. No price is
             known for a `base_url` elsewhere: regional hosts may cost more.
         prices: the vendor's name in the price book, None if it sells nothing.
+        free: nobody charges for its calls: without a price in the file they cost 0.
         otel_name: `gen_ai.provider.name`.
         settings: further keys a provider of this kind accepts in the file, with a line of explanation each.
         secret_settings: those of them that are credentials: references in the file, a `Secret` in `Grant` and `Target`.
         media: media types the wire can carry, `image/*` for a family.
+        schema_by_tool: where a model follows no output schema by itself, the wire has a tool call stand in for it.
         limit_headers: how its answers state limits (a style of `shared.limit_headers`), empty if they do not.
         charges_output_cap: the output cap counts against token limits when a request arrives, not what comes of it.
         tested: False for a vendor whose recorded traffic we have not seen.
@@ -102,10 +104,12 @@ class Profile:
     headers: Mapping[str, str] = field(default_factory=dict)
     hosts: tuple[str, ...] = ()
     prices: str | None = None
+    free: bool = False
     otel_name: str = ""
     settings: Mapping[str, str] = field(default_factory=dict)
     secret_settings: frozenset[str] = frozenset()
     media: frozenset[str] = frozenset()
+    schema_by_tool: bool = False
     limit_headers: str = ""
     charges_output_cap: bool = False
     tested: bool = True

@@ -17,8 +17,8 @@ LITERAL = "a literal secret is refused; give the whole URL as {env: NAME}"
 SCHEMES = "expected a URL that begins with redis://, rediss:// or unix://"
 CASE = "expected a case such as {tenant: acme, pick: …}, found"
 SPACES = (
-    "'openai/text-embedding-3-large' (text-embedding-3-large, its own dimensions) and 'te3' (text-embedding-3-small,"
-    " its own dimensions) give different vector spaces: vectors of both in one index cannot be compared, and nobody"
+    "'openai/text-embedding-3-large' (text-embedding-3-large, 3072 dimensions) and 'te3' (text-embedding-3-small,"
+    " 1536 dimensions) give different vector spaces: vectors of both in one index cannot be compared, and nobody"
     " would notice"
 )
 

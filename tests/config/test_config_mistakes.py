@@ -18,11 +18,11 @@ LITERAL = "a literal secret is refused; use {env: NAME} or {file: path}"
 VISIBLE = "a header's value must be visible ASCII, without control characters or space at either end"
 
 PROVIDER_KEYS = "api_key, base_url, ca_file, headers, kind, limits, priced_as, proxy, region, retention, trains"
-DEPLOYMENT_KEYS = "defaults, dimensions, limits, model, price, priced_as, provider"
-ROUTE_KEYS = "deadline, defaults, pick, retry, sticky, task, then, timeouts, unsupported, when"
+DEPLOYMENT_KEYS = "defaults, dimensions, limits, model, price, priced_as, profile, provider"
+ROUTE_KEYS = "deadline, defaults, pick, require, retry, sticky, task, then, timeouts, unsupported, when"
 SPACES = (
-    "'openai/text-embedding-3-large' (text-embedding-3-large, its own dimensions) and 'te3' (text-embedding-3-small,"
-    " its own dimensions) give different vector spaces: vectors of both in one index cannot be compared, and nobody"
+    "'openai/text-embedding-3-large' (text-embedding-3-large, 3072 dimensions) and 'te3' (text-embedding-3-small,"
+    " 1536 dimensions) give different vector spaces: vectors of both in one index cannot be compared, and nobody"
     " would notice"
 )
 
@@ -297,7 +297,11 @@ MISTAKES: list[tuple[str, str]] = [
         route("task: chat, pick: {wieghted: {mini: 1}}"),
         "o.yaml:9: routes.a.pick.wieghted: unknown rule 'wieghted'; did you mean 'weighted'?",
     ),
-    (route("task: chat, pick: mini, require: [x]"), "o.yaml:9: routes.a.require: 'require' is not supported yet"),
+    (
+        route("task: chat, pick: mini, require: [x]"),
+        "o.yaml:9: routes.a.require: expected one of audio, forced_tools, json_schema, parallel_tools, pdf, reasoning,"
+        " tools, video, vision, context_tokens, max_output_tokens, region; found 'x'",
+    ),
     (
         route("task: chat, pick: openai/"),
         "o.yaml:9: routes.a.pick: 'openai/' is half of a one-line form; write vendor/model",
