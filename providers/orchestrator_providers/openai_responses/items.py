@@ -9,7 +9,7 @@ from typing import Any
 
 from orchestrator.errors import MalformedReply
 from orchestrator.types.chat import FinishReason, Media, Metadata, Part, Reasoning, Text, ToolCall, UnifiedFinish
-from orchestrator_providers.shared.reading import label, mapping, tool_call
+from orchestrator_providers.shared.reading import label, mapping, required, tool_call
 
 __all__ = [
     "extras",
@@ -46,7 +46,7 @@ def finish_reason(body: Mapping[str, Any], *, calls: bool, refused: bool) -> Fin
     if status == "incomplete":
         reason = mapping(body.get("incomplete_details")).get("reason")
         return FinishReason(_INCOMPLETE.get(reason or "", "other"), status)
-    raise MalformedReply("the response has not ended", vendor_code=str(status), retryable=False, maybe_billed=True)
+    raise MalformedReply("the response has not ended", vendor_code=label(status), retryable=False, maybe_billed=True)
 
 
 def read_item(item: Mapping[str, Any], kind: str, number: int) -> Iterator[Part]:
@@ -56,7 +56,7 @@ def read_item(item: Mapping[str, Any], kind: str, number: int) -> Iterator[Part]
     `Reasoning` that holds the whole item in `provider_metadata[kind]["item"]`: it keeps its place and travels back as
     it came. So do reasoning items, with what they show as text.
     """
-    type_ = item["type"]
+    type_ = required(item["type"], "the output item's type")
     if type_ == "message":
         yield from read_message(item, kind)
     elif type_ == "function_call":
@@ -114,10 +114,7 @@ def read_call(item: Mapping[str, Any], kind: str, number: int) -> ToolCall:
 
 def call_name(item: Mapping[str, Any]) -> str:
     """The tool that is called."""
-    name = label(item.get("name"))
-    if name is None:
-        raise MalformedReply("a tool call has no name")
-    return name
+    return required(item.get("name"), "the tool call's name")
 
 
 def read_image(item: Mapping[str, Any], kind: str) -> Media:

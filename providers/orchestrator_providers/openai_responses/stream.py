@@ -11,6 +11,7 @@ from typing import Any
 
 import orjson
 
+from orchestrator.errors import MalformedReply
 from orchestrator.spec.provider import Decoded
 from orchestrator.types.chat import Reasoning
 from orchestrator.types.stream import (
@@ -32,7 +33,7 @@ from orchestrator_providers.openai_responses import items
 from orchestrator_providers.openai_responses.errors import response_error
 from orchestrator_providers.openai_responses.usage import read_usage
 from orchestrator_providers.shared.frames import FrameDecoder
-from orchestrator_providers.shared.reading import label
+from orchestrator_providers.shared.reading import label, parse_arguments, required
 
 __all__ = ["ResponsesStream"]
 
@@ -69,19 +70,7 @@ class _Item:
 class ResponsesStream(FrameDecoder):
     """See `StreamDecoder`. Block ids are the vendor's item numbers, with that of the content part for text."""
 
-    __slots__ = (
-        "_calls",
-        "_failed",
-        "_identity",
-        "_items",
-        "_kind",
-        "_numbers",
-        "_quirks",
-        "_refused",
-        "closing",
-        "done",
-        "usage",
-    )
+    __slots__ = ("_calls", "_identity", "_items", "_kind", "_numbers", "_quirks", "_refused")
 
     def __init__(self, kind: str, quirks: Quirks) -> None:
         super().__init__()
@@ -97,6 +86,8 @@ class ResponsesStream(FrameDecoder):
             return  # gateways write it after the terminal signal, which alone counts
         value = orjson.loads(data)
         kind = value.get("type") or event
+        if not isinstance(kind, str):
+            raise TypeError("an event's type is its name")
         handler = _HANDLERS.get(kind)
         if handler is not None:
             handler(self, value, out)
@@ -124,7 +115,7 @@ class ResponsesStream(FrameDecoder):
         if fields["type"] == "function_call":
             self._calls = True
             out.append(ToolCallStart(item.id, items.call_name(fields)))
-        elif fields["type"] not in {"message", "image_generation_call"}:
+        elif required(fields["type"], "the output item's type") not in {"message", "image_generation_call"}:
             out.append(ReasoningStart(item.id))
         return item
 
@@ -169,15 +160,23 @@ class ResponsesStream(FrameDecoder):
 
     def _close(self, item: _Item, fields: Mapping[str, Any], out: Decoded) -> None:
         type_ = fields["type"]
+        if type_ != item.fields["type"]:
+            raise MalformedReply("an output item ends as another type than it began")
         if type_ == "message":
             self._close_message(item, fields, out)
         elif type_ == "function_call":
-            fields = fields if fields.get("arguments") else {**fields, "arguments": item.opened()["arguments"]}
-            out.append(ToolCallEnd(item.id, items.read_call(fields, self._kind, int(item.id))))
+            self._close_call(item, fields, out)
         elif type_ == "image_generation_call" and fields.get("result"):
             out.append(MediaBlock(item.id, items.read_image(fields, self._kind)))
         else:
             self._close_reasoning(item, fields, out)
+
+    def _close_call(self, item: _Item, fields: Mapping[str, Any], out: Decoded) -> None:
+        streamed = "".join(item.pieces.get(item.id, ()))
+        whole = {**fields, "arguments": fields.get("arguments") or streamed}
+        if streamed and parse_arguments(streamed) != parse_arguments(whole["arguments"]):
+            raise MalformedReply("the pieces of a tool call's arguments are not those of the whole")
+        out.append(ToolCallEnd(item.id, items.read_call(whole, self._kind, int(item.id))))
 
     def _close_message(self, item: _Item, fields: Mapping[str, Any], out: Decoded) -> None:
         streamed = iter(list(item.pieces))
