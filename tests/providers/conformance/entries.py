@@ -21,7 +21,11 @@ __all__ = ["ENGINES", "WIRES", "bind", "chat_codec", "folder", "kinds_with", "re
 
 _BY_KIND: Mapping[str, str] = {
     "anthropic": "sample_anthropic",
+    "azure": "sample_azure",
+    "azure_openai": "sample_azure",
     "cohere": "sample_cohere",
+    "openai_responses": "sample_openai_responses",
+    "xai_responses": "sample_openai_responses",
 }
 
 WIRES: Mapping[str, Wire] = {kind: found for kind in registry.kinds() if isinstance(found := registry.find(kind), Wire)}
