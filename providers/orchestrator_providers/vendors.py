@@ -12,7 +12,7 @@ from orchestrator.errors import AuthenticationFailed, ContentFiltered, ContextTo
 from orchestrator.spec.provider import Profile, Wire
 from orchestrator.types.call import Task
 from orchestrator_providers.openai.codec import bind
-from orchestrator_providers.openai.errors import JINA_ERRORS, MISTRAL_ERRORS
+from orchestrator_providers.openai.errors import JINA_ERRORS
 from orchestrator_providers.openai.profile import IMAGES, Quirks
 from orchestrator_providers.shared.classify import error_kind
 
@@ -50,24 +50,6 @@ _MAX_COMPLETION = "max_completion_tokens"
 _ROWS = (
     _row("openai_compatible", _ALL, key_required=False, media=IMAGES | _SOUND | _PDF),
     _row(
-        "mistral",
-        _CHAT_EMBED,
-        "MISTRAL_API_KEY",
-        base_url="https://api.mistral.ai/v1",
-        hosts=("api.mistral.ai",),
-        limit_headers="per_period",
-        prices="mistral",
-        otel_name="mistral_ai",
-        media=IMAGES | _PDF,
-        quirks=Quirks(
-            seed_field="random_seed",
-            dimensions_field="output_dimension",
-            documents="document_url",
-            stream_usage=False,
-            errors=MISTRAL_ERRORS,
-        ),
-    ),
-    _row(
         "groq",
         _CHAT,
         "GROQ_API_KEY",
@@ -88,6 +70,7 @@ _ROWS = (
         quirks=Quirks(
             effort_form="thinking",
             json_schema=False,
+            forced_tools="without_reasoning",
             returns_reasoning="text",
             unsupported=frozenset({"seed", "parallel_tool_calls"}),
         ),
@@ -229,7 +212,6 @@ _ROWS = (
             errors=JINA_ERRORS,
         ),
     ),
-    _local("ollama", _CHAT_EMBED, 11434),
     _local("vllm", _ALL, 8000, tested=False),
     _local("lmstudio", _CHAT_EMBED, 1234, tested=False),
     _local("llamacpp", _ALL, 8080),
@@ -260,7 +242,12 @@ _ROWS = (
         base_url="https://api.moonshot.ai/v1",
         hosts=("api.moonshot.ai", "api.moonshot.cn"),
         prices="moonshotai",
-        quirks=Quirks(json_schema=False, returns_reasoning="text", unsupported=frozenset({"reasoning_effort", "seed"})),
+        quirks=Quirks(
+            json_schema=False,
+            forced_tools="never",
+            returns_reasoning="text",
+            unsupported=frozenset({"reasoning_effort", "seed"}),
+        ),
     ),
     _row(
         "zai",
@@ -272,6 +259,7 @@ _ROWS = (
         quirks=Quirks(
             effort_form="thinking",
             json_schema=False,
+            forced_tools="never",
             returns_reasoning="text",
             stream_usage=False,
             unsupported=frozenset({"seed", "parallel_tool_calls"}),

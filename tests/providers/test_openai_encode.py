@@ -324,8 +324,8 @@ def test_what_is_not_json_is_refused_without_being_quoted() -> None:
     [
         ("openai", "http://127.0.0.1:9/v1/", "http://127.0.0.1:9/v1/chat/completions"),
         ("openai", "http://127.0.0.1:9", "http://127.0.0.1:9/chat/completions"),
-        ("ollama", "http://127.0.0.1:11434", "http://127.0.0.1:11434/v1/chat/completions"),
-        ("ollama", "http://127.0.0.1:11434/v1", "http://127.0.0.1:11434/v1/chat/completions"),
+        ("lmstudio", "http://127.0.0.1:1234", "http://127.0.0.1:1234/v1/chat/completions"),
+        ("lmstudio", "http://127.0.0.1:1234/v1", "http://127.0.0.1:1234/v1/chat/completions"),
         ("azure_openai", "https://r.openai.azure.com/", "https://r.openai.azure.com/openai/v1/chat/completions"),
         (
             "azure_openai",

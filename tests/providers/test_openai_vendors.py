@@ -12,7 +12,7 @@ from orchestrator_providers.openai import WIRE
 from orchestrator_providers.vendors import WIRES
 
 ROWS = [WIRE, *WIRES.values()]
-LOCAL = {"infinity", "ollama", "vllm", "lmstudio", "llamacpp", "mistralrs"}
+LOCAL = {"infinity", "vllm", "lmstudio", "llamacpp", "mistralrs"}
 
 
 @pytest.mark.parametrize("kind", sorted(WIRES))

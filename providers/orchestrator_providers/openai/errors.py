@@ -22,7 +22,7 @@ from orchestrator_providers.shared.reading import integer, mapping
 if TYPE_CHECKING:
     from orchestrator_providers.openai.profile import Quirks
 
-__all__ = ["ERRORS", "JINA_ERRORS", "MISTRAL_ERRORS", "embedded_error", "reply_error"]
+__all__ = ["ERRORS", "JINA_ERRORS", "embedded_error", "reply_error"]
 
 _OTHER_MODEL = error_kind(InvalidRequest, scope="deployment")
 _AUTH = error_kind(AuthenticationFailed)
@@ -64,14 +64,6 @@ ERRORS: ErrorTable = {
     "invalid_authentication_error": _AUTH,
     # The model wrote a call that does not fit the tools: another sample may.
     "tool_use_failed": error_kind(InvalidRequest, retryable=True, scope="deployment"),
-}
-
-MISTRAL_ERRORS: ErrorTable = {
-    **ERRORS,
-    "1300": _RATE,
-    "rate_limited": _RATE,
-    "3505": _OVERLOADED,
-    "service_tier_capacity_exceeded": _OVERLOADED,
 }
 
 JINA_ERRORS: ErrorTable = {

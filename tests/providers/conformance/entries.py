@@ -23,8 +23,12 @@ _BY_KIND: Mapping[str, str] = {
     "anthropic": "sample_anthropic",
     "azure": "sample_azure",
     "azure_openai": "sample_azure",
+    "bedrock": "sample_bedrock",
     "cohere": "sample_cohere",
+    "mistral": "sample_mistral",
+    "ollama": "sample_ollama",
     "openai_responses": "sample_openai_responses",
+    "tei": "sample_tei",
     "xai_responses": "sample_openai_responses",
 }
 
