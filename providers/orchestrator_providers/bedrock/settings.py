@@ -68,7 +68,9 @@ class Settings:
 
     def _write_cap(self, options: ChatOptions) -> None:
         # Without a cap the vendor reserves the model's whole output against the account's tokens per minute.
-        cap = options.max_output_tokens or self._profile.default_output_tokens
+        known = [self._profile.default_output_tokens, self._profile.max_output_tokens]
+        usual = None if known[0] is None else min(number for number in known if number is not None)
+        cap = options.max_output_tokens or usual
         if cap is not None:
             self._inference["maxTokens"] = cap
 
@@ -104,7 +106,8 @@ class Settings:
     def _refuses(self, name: str, thinking: Thinking) -> str | None:
         if name in self._profile.refuses:
             return "the model does not take it"
-        return "not together with reasoning" if thinking.alone or (thinking.active and name == "temperature") else None
+        excluded = name == "temperature" or name in self._profile.refuses_when_reasoning
+        return "not together with reasoning" if thinking.alone or (thinking.active and excluded) else None
 
     def _refuses_top_p(self, top_p: float, thinking: Thinking, *, alone: bool) -> str | None:
         if refused := self._refuses("top_p", thinking):

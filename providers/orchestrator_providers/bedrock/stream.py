@@ -12,6 +12,7 @@ from typing import Any
 
 import orjson
 
+from orchestrator.errors import MalformedReply
 from orchestrator.spec.provider import Decoded
 from orchestrator.types.chat import Media, Reasoning, Text, ToolCall
 from orchestrator.types.stream import (
@@ -91,11 +92,12 @@ def _input(text: str, *, parse: bool) -> Any:
 class ConverseDecoder(FrameDecoder):
     """See `StreamDecoder`. Block ids are the vendor's block numbers."""
 
-    __slots__ = ("_blocks", "_called_tools", "_extra", "_stop_reason")
+    __slots__ = ("_blocks", "_called_tools", "_extra", "_seen", "_stop_reason")
 
     def __init__(self) -> None:
         super().__init__()
         self._blocks: dict[int, _Block] = {}
+        self._seen: set[str] = set()
         self._called_tools = False
         self._extra: dict[str, Any] = {}
         self._stop_reason: str | None = None
@@ -123,7 +125,11 @@ class ConverseDecoder(FrameDecoder):
             self._called_tools |= block.shown
 
     def _open(self, index: int, kind: str, fields: dict[str, Any], events: Decoded) -> _Block:
-        block = self._blocks[index] = _Block(str(index), kind, fields)
+        block = _Block(str(index), kind, fields)
+        if block.id in self._seen:
+            raise MalformedReply("a content block of the stream opens twice")
+        self._seen.add(block.id)
+        self._blocks[index] = block
         if kind == "text" or block.stands_in:
             events.append(TextStart(block.id))
         elif kind == "toolUse" and block.shown:
@@ -136,8 +142,11 @@ class ConverseDecoder(FrameDecoder):
         index = value["contentBlockIndex"]
         ((kind, content),) = value["delta"].items()
         block = self._blocks.get(index)
+        place = "text" if kind == "citation" else kind
         if block is None:
-            block = self._open(index, "text" if kind == "citation" else kind, {}, events)
+            block = self._open(index, place, {}, events)
+        elif kind in _DELTAS and place != block.kind:
+            raise MalformedReply("a content block of the stream changes its kind")
         _DELTAS.get(kind, _merge)(block, content, events)
 
     def _stop_block(self, value: dict[str, Any], events: Decoded) -> None:
