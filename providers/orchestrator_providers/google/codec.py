@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import orjson
-
 from orchestrator.errors import MalformedReply, OrchestratorError
 from orchestrator.spec.provider import Codecs, Decoded, Encoded, Failure, Framing, Target
 from orchestrator.spec.transport import HttpReply, HttpRequest
@@ -19,6 +17,7 @@ from orchestrator_providers.google.profile import family
 from orchestrator_providers.google.replies import read_reply
 from orchestrator_providers.google.settings import Settings
 from orchestrator_providers.google.stream import SHAPE_ERRORS, GoogleDecoder
+from orchestrator_providers.shared.writing import write_json
 
 __all__ = ["GoogleChat", "bind"]
 
@@ -51,7 +50,7 @@ class GoogleChat:
         if history.system:
             body["systemInstruction"] = {"parts": history.system}
         body |= settings.body
-        return Encoded(HttpRequest(url, orjson.dumps(body)), (*settings.warnings, *history.warnings))
+        return Encoded(HttpRequest(url, write_json(body)), (*settings.warnings, *history.warnings))
 
     def decode(self, reply: HttpReply) -> ChatResult:
         """See `Codec.decode`. What has no place of its own is in `provider_metadata[kind]`: safety ratings, grounding,

@@ -5,19 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import orjson
-
 from orchestrator.errors import MalformedReply, OrchestratorError
 from orchestrator.spec.provider import Encoded, Target
 from orchestrator.spec.transport import HttpReply, HttpRequest
 from orchestrator.types.call import CallWarning
-from orchestrator.types.retrieval import EmbedOptions, EmbedRequest, EmbedResult, InputType, Vector
+from orchestrator.types.retrieval import EmbedOptions, EmbedRequest, EmbedResult, InputType
 from orchestrator_providers.google.address import endpoint, resource
 from orchestrator_providers.google.errors import read_failure
 from orchestrator_providers.google.profile import VERTEX
 from orchestrator_providers.google.replies import read_reply
 from orchestrator_providers.google.usage import read_embed_usage
-from orchestrator_providers.shared.reading import mapping
+from orchestrator_providers.shared.reading import mapping, vector
+from orchestrator_providers.shared.writing import write_json
 
 __all__ = ["GoogleEmbed"]
 
@@ -64,7 +63,7 @@ class GoogleEmbed:
         else:
             method = "batchEmbedContents"
             body = {"requests": [self._one(text, options, extra) for text in request.texts]}
-        return Encoded(HttpRequest(endpoint(self._target, method), orjson.dumps(body)), self._warnings(options))
+        return Encoded(HttpRequest(endpoint(self._target, method), write_json(body)), self._warnings(options))
 
     def _one(self, text: str, options: EmbedOptions, extra: Mapping[str, Any]) -> dict[str, Any]:
         return {"model": resource(self._target), **self._content(text, options), **self._config(options), **extra}
@@ -107,7 +106,7 @@ class GoogleEmbed:
         try:
             found = _embeddings(body)
             return EmbedResult(
-                vectors=[_vector(one) for one in found],
+                vectors=[vector(one["values"]) for one in found],
                 usage=read_embed_usage(body),
                 warnings=_truncations(found, body),
             )
@@ -133,13 +132,6 @@ def _embeddings(body: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     if "predictions" in body:
         return [one["embeddings"] for one in body["predictions"]]
     return [body["embedding"]] if "embedding" in body else list(body["embeddings"])
-
-
-def _vector(embedding: Mapping[str, Any]) -> Vector:
-    values = embedding["values"]
-    if not isinstance(values, list):
-        raise TypeError("a list of numbers expected")
-    return values
 
 
 def _truncations(found: list[Mapping[str, Any]], body: Mapping[str, Any]) -> tuple[CallWarning, ...]:

@@ -10,12 +10,10 @@ from typing import Any
 import orjson
 
 from orchestrator.types.chat import FinishReason, Media, Metadata, Part, Reasoning, Text, UnifiedFinish
-from orchestrator_providers.shared.reading import tool_call
+from orchestrator_providers.shared.reading import label, text_of, tool_call
+from orchestrator_providers.shared.schemas import OUTPUT_TOOL
 
-__all__ = ["OUTPUT_TOOL", "finish_reason", "is_plain", "made_up_id", "marks", "read_part"]
-
-OUTPUT_TOOL = "orchestrator_output"
-"""Name of the tool that stands in for an output schema; its call is read as the answer's text."""
+__all__ = ["finish_reason", "is_plain", "made_up_id", "marks", "read_part"]
 
 _FINISH: Mapping[str, UnifiedFinish] = {
     "BLOCKLIST": "content_filter",
@@ -71,12 +69,16 @@ def read_part(part: Mapping[str, Any], kind: str, call_id: str) -> Part:
     if not part.get("thought") and "fileData" in part:
         data = part["fileData"]
         extra = marks(kind, _besides(part, "fileData"))
-        return Media(media_type=data.get("mimeType") or "*/*", url=_text(data["fileUri"]), provider_metadata=extra)
+        return Media(
+            media_type=label(data.get("mimeType")) or "*/*",
+            url=text_of(data["fileUri"], "an address"),
+            provider_metadata=extra,
+        )
     return Reasoning("", provider_metadata={kind: {"part": dict(part)}})
 
 
 def _read_text(part: Mapping[str, Any], kind: str) -> Part:
-    text = _text(part["text"])
+    text = text_of(part["text"], "the text of a part")
     if part.get("thought"):
         return Reasoning(text, provider_metadata={kind: _besides(part, "text")})
     return Text(text, provider_metadata=marks(kind, _besides(part, "text", "thought")))
@@ -84,7 +86,7 @@ def _read_text(part: Mapping[str, Any], kind: str) -> Part:
 
 def _read_call(part: Mapping[str, Any], kind: str, call_id: str) -> Part:
     call = part["functionCall"]
-    name, arguments = _text(call["name"]), call.get("args")
+    name, arguments = call.get("name"), call.get("args")
     if "partialArgs" in call or call.get("willContinue"):
         raise ValueError("arguments in pieces, which were not asked for")
     extra = marks(kind, _besides(part, "functionCall"))
@@ -92,15 +94,15 @@ def _read_call(part: Mapping[str, Any], kind: str, call_id: str) -> Part:
         return Text(orjson.dumps(arguments or {}).decode(), provider_metadata=extra)
     if arguments is not None and not isinstance(arguments, dict):
         arguments = orjson.dumps(arguments).decode()
-    return tool_call(call.get("id") or call_id, name, arguments or {}, provider_metadata=extra)
+    return tool_call(label(call.get("id")) or call_id, name, arguments or {}, provider_metadata=extra)
 
 
 def _read_data(part: Mapping[str, Any], kind: str) -> Part:
     data = part["inlineData"]
     return Media(
-        media_type=_text(data["mimeType"]),
-        data=base64.b64decode(_text(data["data"]).translate(_URL_SAFE), validate=True),
-        filename=data.get("displayName"),
+        media_type=text_of(data["mimeType"], "a media type"),
+        data=base64.b64decode(text_of(data["data"], "the data of a part").translate(_URL_SAFE), validate=True),
+        filename=label(data.get("displayName")),
         provider_metadata=marks(kind, _besides(part, "inlineData")),
     )
 
@@ -115,9 +117,3 @@ def made_up_id(response_id: str | None, number: int, part: Mapping[str, Any]) ->
 
 def _besides(part: Mapping[str, Any], *known: str) -> dict[str, Any]:
     return {key: value for key, value in part.items() if key not in known and value is not None}
-
-
-def _text(value: Any) -> str:
-    if not isinstance(value, str):
-        raise TypeError("text expected")
-    return value

@@ -1,182 +1,132 @@
-"""JSON Schema as the vendor takes it: the keywords it knows of today's fields, or the OpenAPI subset of its older ones.
+"""JSON Schema as the vendor takes it: the keywords that its present fields know, or the OpenAPI subset of older ones.
 
-What it does not know is left out: it ignores some keywords and refuses others, differently from model to model. The
-client checks an answer against the caller's own schema, so only the guarantee while generating is lost.
+Some of the keywords it does not know are ignored and some refused, differently from model to model: none is sent.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
-__all__ = ["WrittenSchema", "write_schema"]
+from orchestrator_providers.shared.schemas import Dialect, Fitted, fit
+
+__all__ = ["write_schema"]
 
 _Schema = dict[str, Any]
 
 _KNOWN = frozenset(
     {
-        "$anchor", "$id", "$ref", "additionalProperties", "anyOf", "description", "enum", "items", "maxItems",
-        "maximum", "minItems", "minimum", "oneOf", "prefixItems", "properties", "propertyOrdering", "required",
-        "title", "type",
+        "$anchor", "$defs", "$id", "$ref", "additionalProperties", "anyOf", "description", "enum", "format", "items",
+        "maxItems", "maximum", "minItems", "minimum", "oneOf", "prefixItems", "properties", "propertyOrdering",
+        "required", "title", "type",
     }
 )  # fmt: skip
-_SUBSET = frozenset(
-    {
-        "anyOf", "description", "enum", "items", "maxItems", "maximum", "minItems", "minimum", "nullable", "properties",
-        "propertyOrdering", "required", "title", "type",
-    }
-)  # fmt: skip
+_UNKNOWN_TO_SUBSET = frozenset({"$anchor", "$id", "prefixItems"})
 _ANNOTATIONS = frozenset(
     {
-        "$comment", "$defs", "$schema", "default", "definitions", "deprecated", "discriminator", "example", "examples",
-        "readOnly", "writeOnly",
+        "$comment", "$schema", "default", "deprecated", "discriminator", "example", "examples", "readOnly", "writeOnly",
     }
 )  # fmt: skip
-"""Say nothing about which values are valid, or (definitions) are written elsewhere."""
+"""Say nothing about which values are valid."""
 
-_FORMATS = frozenset({"date", "date-time", "double", "enum", "float", "int32", "int64", "time"})
-_DEFINITIONS = ("#/$defs/", "#/definitions/")
+_FORMATS = frozenset({"date", "date-time", "double", "float", "int32", "int64", "time"})
+_NAMED = ("$defs", "properties")
+_LISTED = ("anyOf", "oneOf", "prefixItems")
+_SINGLE = ("additionalProperties", "items")
+_MOST_NESTED = 64
+"""A schema that holds itself in `allOf` has no end; nothing sensible is as deep as this."""
 
 
-class WrittenSchema:
-    """A schema made fit to send.
-
-    Attributes:
-        schema: what to send.
-        left_out: keywords that it lost, sorted.
+def write_schema(schema: Mapping[str, Any], *, json_schema: bool) -> Fitted:
+    """A schema for a field that takes JSON Schema (`responseJsonSchema`, `parametersJsonSchema`), or for one that takes
+    the vendor's older subset (`responseSchema`, `parameters`): no references, types in capitals.
     """
+    plain = _Plain(schema).schema
+    if json_schema:
+        return fit(plain, Dialect(refuses=_refused, lone_references=True))
+    fitted = fit(plain, Dialect(refuses=_refused_by_subset, any_of_only=True, inlines=True))
+    return replace(fitted, schema=_as_subset(fitted.schema))
 
-    __slots__ = ("_definitions", "_left_out", "_path", "_subset", "schema")
 
-    def __init__(self, schema: Mapping[str, Any], *, subset: bool) -> None:
-        self._subset = subset
-        self._left_out: set[str] = set()
-        self._path: list[str] = []
-        self._definitions = {**_mapping(schema.get("definitions")), **_mapping(schema.get("$defs"))}
-        self.schema = self._write(schema)
-        if self._definitions and not subset:
-            self.schema["$defs"] = {name: self._write(value) for name, value in self._definitions.items()}
+def _refused(keyword: str, value: Any) -> bool:
+    if keyword == "format":
+        return value not in _FORMATS
+    if keyword == "enum":
+        return not all(isinstance(one, str | int | float) and not isinstance(one, bool) for one in value)
+    return keyword not in _KNOWN
 
-    @property
-    def left_out(self) -> tuple[str, ...]:
-        """See the class."""
-        return tuple(sorted(self._left_out))
 
-    @property
-    def names(self) -> str:
-        """`left_out` for a message."""
-        return ", ".join(self.left_out)
+def _refused_by_subset(keyword: str, value: Any) -> bool:
+    if keyword == "enum":
+        return not all(isinstance(one, str) for one in value)
+    if keyword == "additionalProperties":
+        return value is not False  # which is how the subset means all objects
+    return keyword in _UNKNOWN_TO_SUBSET or _refused(keyword, value)
 
-    def _write(self, schema: Any) -> _Schema:
-        if not isinstance(schema, Mapping):
-            return {}  # true: anything goes
-        schema = _with_bounds(_with_enum(self._without_all_of(schema)))
-        name = _definition(schema)
-        if name is not None:
-            return self._refer(name, schema)
-        written = {key: value for key, value in schema.items() if self._takes(key, value)}
-        self._descend(written)
-        return self._as_subset(written) if self._subset else _nullable_as_type(written, schema)
 
-    def _takes(self, key: str, value: Any) -> bool:
-        if key in (_SUBSET if self._subset else _KNOWN) or (key == "format" and value in _FORMATS):
-            return not (key == "enum" and any(isinstance(one, bool | dict | list) for one in value))
-        if key in ("oneOf", "nullable"):
-            return key == "oneOf"  # read below
-        closes = key == "additionalProperties" and value is False
-        if key not in _ANNOTATIONS and not closes:
-            self._left_out.add(key)
-        return False
+class _Plain:
+    """The schema said in fewer words, of the same meaning: no `allOf`, constants, open bounds or annotations."""
 
-    def _refer(self, name: str, schema: Mapping[str, Any]) -> _Schema:
-        # Beside a reference the vendor takes nothing else.
-        if not self._subset or name not in self._definitions:
-            return {"$ref": f"#/$defs/{name}"}
-        if name in self._path:
-            self._left_out.add("$ref")  # a schema that holds itself has no form without references
-            return {"type": "OBJECT"}
-        self._path.append(name)
-        written = self._write(self._definitions[name])
-        self._path.pop()
-        described = schema.get("description")
-        return written | ({"description": described} if described else {})
+    __slots__ = ("_depth", "_root", "schema")
 
-    def _descend(self, written: _Schema) -> None:
-        if isinstance(written.get("properties"), Mapping):
-            written["properties"] = {name: self._write(value) for name, value in written["properties"].items()}
-        for key in ("anyOf", "oneOf", "prefixItems"):
+    def __init__(self, root: Mapping[str, Any]) -> None:
+        self._root = root
+        self._depth = 0
+        self.schema = self._write(root)
+
+    def _write(self, schema: Mapping[str, Any]) -> _Schema:
+        schema = _with_type_null(_with_bounds(_with_enum(self._without_all_of(schema))))
+        written = {key: value for key, value in schema.items() if key not in _ANNOTATIONS}
+        if isinstance(written.get("definitions"), Mapping):
+            written["$defs"] = {**written.pop("definitions"), **written.get("$defs", {})}
+        if isinstance(written.get("$ref"), str):
+            written["$ref"] = written["$ref"].replace("#/definitions/", "#/$defs/", 1)
+        for key in _NAMED:
+            if isinstance(written.get(key), Mapping):
+                written[key] = {name: self._any(value) for name, value in written[key].items()}
+        for key in _LISTED:
             if isinstance(written.get(key), list):
-                written[key] = [self._write(value) for value in written[key]]
-        for key in ("additionalProperties", "items"):
+                written[key] = [self._any(value) for value in written[key]]
+        for key in _SINGLE:
             if isinstance(written.get(key), Mapping):
                 written[key] = self._write(written[key])
         if isinstance(written.get("items"), bool):
             del written["items"]
+        return written
+
+    def _any(self, schema: Any) -> _Schema:
+        return self._write(schema) if isinstance(schema, Mapping) else {}
 
     def _without_all_of(self, schema: Mapping[str, Any]) -> Mapping[str, Any]:
         """All of several schemas as one: their properties together."""
         members = schema.get("allOf")
-        if not isinstance(members, list):
+        if not isinstance(members, list) or self._depth > _MOST_NESTED:
             return schema
         rest = {key: value for key, value in schema.items() if key != "allOf"}
-        if len(members) == 1 and _definition(members[0]) is not None:
+        if len(members) == 1 and _reference(members[0]):
             return {**rest, **members[0]}
         together: _Schema = {}
-        for member in [*members, rest]:
-            name = _definition(member)
-            known = self._definitions.get(name, {}) if name else member
-            _add_schema(together, self._without_all_of(known) if known is not schema else {})
+        self._depth += 1
+        for member in (*members, rest):
+            target = self._target(member) if _reference(member) else member
+            _add(together, self._without_all_of(target) if isinstance(target, Mapping) else {})
+        self._depth -= 1
         return together
 
-    def _as_subset(self, written: _Schema) -> _Schema:
-        if "oneOf" in written:
-            written.setdefault("anyOf", written.pop("oneOf"))
-        if not all(isinstance(value, str) for value in written.get("enum", ())):
-            self._left_out.add("enum")
-            del written["enum"]
-        types = written.get("type")
-        names = [str(name).upper() for name in (types if isinstance(types, list) else [types] if types else [])]
-        options = [option for option in written.get("anyOf", ()) if option != {"nullable": True}]
-        if "NULL" in names or len(options) < len(written.get("anyOf", ())):
-            written["nullable"] = True
-        return _with_types(written, [name for name in names if name != "NULL"], options)
+    def _target(self, schema: Mapping[str, Any]) -> Any:
+        found: Any = self._root
+        for step in str(schema["$ref"]).split("/")[1:]:
+            found = found.get(step) if isinstance(found, Mapping) else None
+        return found
 
 
-def write_schema(schema: Mapping[str, Any], *, json_schema: bool) -> WrittenSchema:
-    """A JSON Schema for a field that takes such (`responseJsonSchema`, `parametersJsonSchema`), or for one that takes
-    the vendor's older subset (`responseSchema`, `parameters`): no references, types in capitals.
-    """
-    return WrittenSchema(schema, subset=not json_schema)
+def _reference(schema: Any) -> bool:
+    return isinstance(schema, Mapping) and isinstance(schema.get("$ref"), str)
 
 
-def _with_types(written: _Schema, names: list[str], options: list[_Schema]) -> _Schema:
-    """One type, or one of several schemas: the subset has no lists of types."""
-    written.pop("type", None)
-    written.pop("anyOf", None)
-    if len(names) == 1:
-        written["type"] = names[0]
-    elif names:
-        options = [*options, *({"type": name} for name in names)]
-    if len(options) == 1:
-        return options[0] | written
-    return written | {"anyOf": options} if options else written
-
-
-def _mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
-
-
-def _definition(schema: Any) -> str | None:
-    reference = schema.get("$ref") if isinstance(schema, Mapping) else None
-    if isinstance(reference, str):
-        for prefix in _DEFINITIONS:
-            if reference.startswith(prefix):
-                return reference[len(prefix) :]
-    return None
-
-
-def _add_schema(together: _Schema, member: Any) -> None:
-    for key, value in _mapping(member).items():
+def _add(together: _Schema, member: Mapping[str, Any]) -> None:
+    for key, value in member.items():
         before = together.get(key)
         if key == "properties" and isinstance(before, Mapping):
             together[key] = {**before, **value}
@@ -187,25 +137,21 @@ def _add_schema(together: _Schema, member: Any) -> None:
 
 
 def _with_enum(schema: Mapping[str, Any]) -> Mapping[str, Any]:
-    """A constant as the only value of an enumeration; null as a type, beside the values."""
-    if "const" in schema:
-        schema = {key: value for key, value in schema.items() if key != "const"} | {"enum": [schema["const"]]}
-    values = schema.get("enum")
+    """A constant as the only value of an enumeration; true and false by their type; null beside the values."""
+    values = [schema["const"]] if "const" in schema else schema.get("enum")
     if not isinstance(values, list) or not values:
         return schema
-    rest = {key: value for key, value in schema.items() if key != "enum"}
+    rest = {key: value for key, value in schema.items() if key not in ("const", "enum")}
     kept = [value for value in values if value is not None]
-    if all(isinstance(value, bool) for value in kept) and kept:
-        return rest | {"type": "boolean" if len(kept) == len(values) else ["boolean", "null"]}
-    if len(kept) == len(values):
-        return rest | {"type": schema.get("type") or _type_of(kept), "enum": kept}
+    nullable = len(kept) < len(values)
     if not kept:
         return rest | {"type": "null"}
-    return {**_described(rest), "anyOf": [{"type": _type_of(kept), "enum": kept}, {"type": "null"}]}
-
-
-def _described(schema: Mapping[str, Any]) -> _Schema:
-    return {key: schema[key] for key in ("description", "title") if key in schema}
+    if all(isinstance(value, bool) for value in kept):
+        return rest | {"type": ["boolean", "null"] if nullable else "boolean"}
+    if not nullable:
+        return {"type": _type_of(kept), **rest, "enum": kept}
+    rest.pop("type", None)
+    return rest | {"anyOf": [{"type": _type_of(kept), "enum": kept}, {"type": "null"}]}
 
 
 def _type_of(values: list[Any]) -> str:
@@ -227,8 +173,37 @@ def _with_bounds(schema: Mapping[str, Any]) -> Mapping[str, Any]:
     return bounded
 
 
-def _nullable_as_type(written: _Schema, schema: Mapping[str, Any]) -> _Schema:
-    type_ = written.get("type")
-    if schema.get("nullable") is True and isinstance(type_, str):
-        written["type"] = [type_, "null"]
-    return written
+def _with_type_null(schema: Mapping[str, Any]) -> Mapping[str, Any]:
+    """OpenAPI's `nullable` as JSON Schema says it."""
+    if "nullable" not in schema:
+        return schema
+    rest = {key: value for key, value in schema.items() if key != "nullable"}
+    type_ = schema.get("type")
+    return rest | {"type": [type_, "null"]} if schema["nullable"] is True and isinstance(type_, str) else rest
+
+
+def _as_subset(schema: Mapping[str, Any]) -> _Schema:
+    """Types in capitals, one each; null as `nullable`."""
+    written = {key: value for key, value in schema.items() if key != "additionalProperties"}
+    if isinstance(written.get("properties"), Mapping):
+        written["properties"] = {name: _as_subset(value) for name, value in written["properties"].items()}
+    if isinstance(written.get("items"), Mapping):
+        written["items"] = _as_subset(written["items"])
+    options = [_as_subset(option) for option in written.pop("anyOf", ())]
+    types = written.pop("type", None)
+    names = [str(name).upper() for name in (types if isinstance(types, list) else [types] if types else [])]
+    solid = [option for option in options if option != {"nullable": True}]
+    if "NULL" in names or len(solid) < len(options):
+        written["nullable"] = True
+    return _with_types(written, [name for name in names if name != "NULL"], solid)
+
+
+def _with_types(written: _Schema, names: list[str], options: list[_Schema]) -> _Schema:
+    """One type, or any of several schemas: the subset has no lists of types."""
+    if len(names) == 1:
+        written["type"] = names[0]
+    elif names:
+        options = [*options, *({"type": name} for name in names)]
+    if len(options) == 1:
+        return options[0] | written
+    return written | {"anyOf": options} if options else written

@@ -94,7 +94,9 @@ class Settings:
         self._config["responseMimeType"] = "application/json"
         self._config["responseJsonSchema" if self._family.json_schema else "responseSchema"] = written.schema
         if written.left_out:
-            self._changed("output", f"schema keywords that the vendor has not were left out: {written.names}")
+            self._changed(
+                "output", f"schema keywords that the vendor has not were left out: {', '.join(written.left_out)}"
+            )
 
     def _write_reasoning(self, effort: str) -> None:
         reasoning = self._family.reasoning

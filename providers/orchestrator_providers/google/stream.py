@@ -31,7 +31,7 @@ from orchestrator.types.usage import Usage
 from orchestrator_providers.google.errors import blocked, stream_failure
 from orchestrator_providers.google.parts import finish_reason, is_plain, made_up_id, marks, read_part
 from orchestrator_providers.google.usage import read_usage
-from orchestrator_providers.shared.reading import mapping
+from orchestrator_providers.shared.reading import label, mapping, text_of
 
 __all__ = ["SHAPE_ERRORS", "GoogleDecoder"]
 
@@ -47,8 +47,10 @@ class GoogleDecoder:
     """See `StreamDecoder`. Block ids count the parts."""
 
     __slots__ = (
+        "_awaits",
         "_called_tools",
         "_count",
+        "_early",
         "_extra",
         "_failed",
         "_kind",
@@ -74,6 +76,8 @@ class GoogleDecoder:
         self._extra: dict[str, Any] = {}
         self._raw_usage: dict[str, Any] = {}
         self._reason = ""
+        self._early = ""
+        self._awaits = False
         self._response_id: str | None = None
         self._model: str | None = None
 
@@ -139,7 +143,7 @@ class GoogleDecoder:
                 self._candidate(candidate, events)
 
     def _identify(self, chunk: Mapping[str, Any], events: Decoded) -> None:
-        response_id, model = chunk.get("responseId"), chunk.get("modelVersion")
+        response_id, model = label(chunk.get("responseId")), label(chunk.get("modelVersion"))
         new_id = response_id if self._response_id is None else None
         new_model = model if model != self._model else None
         if new_id or new_model:
@@ -154,7 +158,14 @@ class GoogleDecoder:
         self._keep({key: value for key, value in candidate.items() if key not in _CANDIDATE_READ})
         reason = candidate.get("finishReason")
         if reason:
-            self._reason = str(reason)
+            self._end_with(text_of(reason, "the finish reason"))
+
+    def _end_with(self, reason: str) -> None:
+        # While a tool of the vendor's own runs, a stream says STOP, and goes on with what the tool found.
+        if reason == "STOP" and self._awaits:
+            self._early = reason
+        else:
+            self._reason = reason
             self.closing = True
 
     def _keep(self, fields: Mapping[str, Any]) -> None:
@@ -166,6 +177,7 @@ class GoogleDecoder:
             self._extra[key] = _together(key, before, value) if both else value
 
     def _part(self, part: Mapping[str, Any], events: Decoded) -> None:
+        self._awaits = "executableCode" in part or "toolCall" in part
         if is_plain(part):
             self._plain(part, events)
             return
@@ -174,9 +186,7 @@ class GoogleDecoder:
         self._whole(found, self._next_id(), events)
 
     def _plain(self, part: Mapping[str, Any], events: Decoded) -> None:
-        text, thought = part["text"], bool(part.get("thought"))
-        if not isinstance(text, str):
-            raise TypeError("text expected")
+        text, thought = text_of(part["text"], "the text of a part"), bool(part.get("thought"))
         if not text:
             return
         if self._open is None or self._open[1] is not thought:
@@ -211,12 +221,13 @@ class GoogleDecoder:
             events.append(MediaBlock(id_, part))
 
     def finish(self, events: Decoded) -> None:
-        """Give out `Finish`.
+        """Give out `Finish` for a whole answer.
 
         Raises:
             MalformedReply: no finish reason was seen.
         """
-        if not self.closing:
+        self._reason = self._reason or self._early
+        if not self._reason:
             raise MalformedReply("the reply has no finish reason", maybe_billed=True)
         self._finish(events)
 

@@ -6,9 +6,9 @@ from typing import Any
 
 from orchestrator.types.call import CallWarning
 from orchestrator.types.chat import ChatRequest, OutputSchema, Tool
-from orchestrator_providers.google.parts import OUTPUT_TOOL
 from orchestrator_providers.google.profile import Family
 from orchestrator_providers.google.schema import write_schema
+from orchestrator_providers.shared.schemas import OUTPUT_TOOL
 
 __all__ = ["Tools"]
 
@@ -54,7 +54,8 @@ class Tools:
         written = write_schema(tool.parameters, json_schema=self._family.json_schema)
         if written.left_out:
             # A hint is lost, no promise: what the model calls with is checked by the tool.
-            self._warn("compatibility", "tools", f"left out of the parameters of {tool.name!r}: {written.names}")
+            lost = ", ".join(written.left_out)
+            self._warn("compatibility", "tools", f"left out of the parameters of {tool.name!r}: {lost}")
         key = "parametersJsonSchema" if self._family.json_schema else "parameters"
         declared: dict[str, Any] = {"name": tool.name, key: written.schema}
         return declared | ({"description": tool.description} if tool.description else {})
