@@ -31,8 +31,8 @@ class SettingsWriter:
 
     def __init__(self, target: Target) -> None:
         self._facts: ModelProfile = target.model_profile
-        # gpt-oss alone knows levels, and takes nothing else; other models think or do not.
-        self._has_levels = "gpt-oss" in target.model.lower() or self._facts.reasoning == "effort"
+        # gpt-oss takes levels and nothing else; other models think or do not, and older servers refuse them levels.
+        self._has_levels = "gpt-oss" in target.model.lower()
 
     def write(self, request: ChatRequest, body: dict[str, Any], warnings: list[CallWarning]) -> None:
         """Add everything but the messages to `body`; the caller's own provider options come last, as they are.
@@ -47,18 +47,15 @@ class SettingsWriter:
             body["format"] = request.output.schema
         if options.reasoning_effort is not None:
             self._write_think(options.reasoning_effort, body, warnings)
-        self._write_options(options, body, warnings)
+        self._write_options(options, body)
         write_extra(options.provider_options, body)
 
-    def _write_options(self, options: ChatOptions, body: dict[str, Any], warnings: list[CallWarning]) -> None:
+    def _write_options(self, options: ChatOptions, body: dict[str, Any]) -> None:
+        """All of them: what a model's own vendor refuses of it (`ModelProfile.refuses`), Ollama takes."""
         written: dict[str, Any] = {}
         for name, field in _OPTIONS:
             value = getattr(options, name)
-            if value is None:
-                continue
-            if name in self._facts.refuses:
-                warnings.append(_left_out(name, "this model does not take it"))
-            else:
+            if value is not None:
                 written[field] = value
         if written:
             body["options"] = written

@@ -126,8 +126,6 @@ class _Writer:
         return {"type": name, name: {"url": _address(media)}}
 
     def _document(self, media: Media) -> dict[str, Any]:
-        if self._documents == "document_url":
-            return {"type": "document_url", "document_url": _address(media)}
         if media.file_id is not None:
             return {"type": "file", "file": {"file_id": media.file_id}}
         if media.url is not None and self._documents != "file_or_url":

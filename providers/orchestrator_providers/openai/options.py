@@ -48,7 +48,7 @@ class OptionWriter:
             ("top_p", "top_p"),
             ("max_output_tokens", quirks.max_tokens_field),
             ("stop", "stop"),
-            ("seed", quirks.seed_field),
+            ("seed", "seed"),
             ("parallel_tool_calls", "parallel_tool_calls"),
         )
 

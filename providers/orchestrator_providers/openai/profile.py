@@ -12,8 +12,8 @@ from orchestrator_providers.shared.classify import ErrorKind, ErrorTable
 
 __all__ = ["IMAGES", "PROFILE", "DocumentPart", "EffortForm", "ForcedTools", "Quirks"]
 
-DocumentPart = Literal["file", "file_or_url", "document_url"]
-"""How a PDF is written: `file` with its bytes, `file` with bytes or a URL in the same place, or Mistral's own part."""
+DocumentPart = Literal["file", "file_or_url"]
+"""How a PDF is written: `file` with its bytes, or with bytes or a URL in the same place."""
 
 EffortForm = Literal["field", "object", "thinking"]
 """`reasoning_effort`, `reasoning: {effort}`, or `thinking: {type}` beside `reasoning_effort`."""
@@ -33,7 +33,7 @@ class Quirks:
     Attributes:
         default_path: appended to a `base_url` that has no path, as people write it for local servers.
         chat_path, embed_path, rerank_path: below the base URL.
-        max_tokens_field, seed_field, dimensions_field, top_n_field: the vendor's names for these options.
+        max_tokens_field, dimensions_field, top_n_field: the vendor's names for these options.
         effort_form: how reasoning effort is asked for.
         unsupported: options (by our names) that the vendor refuses; left out with a warning.
         json_schema, tools: False where the vendor has no such feature.
@@ -59,7 +59,6 @@ class Quirks:
     embed_path: str = "/embeddings"
     rerank_path: str = "/rerank"
     max_tokens_field: str = "max_tokens"
-    seed_field: str = "seed"
     dimensions_field: str = "dimensions"
     top_n_field: str = "top_n"
     effort_form: EffortForm = "field"
