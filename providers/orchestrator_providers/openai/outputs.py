@@ -15,7 +15,7 @@ from orchestrator.types.chat import ChatRequest, OutputSchema
 from orchestrator_providers.openai.profile import Quirks
 from orchestrator_providers.shared.schemas import OUTPUT_TOOL, Dialect, children, fit, output_tool, schema_text
 
-__all__ = ["OutputWriter"]
+__all__ = ["OutputWriter", "strict_form"]
 
 # By OpenAI's guide to structured outputs. Those of the first set only narrow the answer, which is checked against them
 # when it has come; without those of the second it would be another answer.
@@ -77,14 +77,23 @@ class OutputWriter:
     def _schema(self, output: OutputSchema, warnings: list[CallWarning]) -> dict[str, Any]:
         if not self._quirks.openai_models:
             return {"name": output.name, "schema": output.schema, "strict": output.strict}
-        fitted = fit(output.schema, _STRICT)
-        lost = set(fitted.left_out) - _REMARKS
-        if fitted.is_open or not fitted.requires_all or lost & _SHAPING or not _fits_strict_mode(fitted.schema):
+        form = strict_form(output.schema)
+        if form is None:
             return {"name": output.name, "schema": output.schema, "strict": False}
+        schema, lost = form
         if lost:
-            text = f"schema keywords that the vendor refuses were left out: {', '.join(sorted(lost))}"
+            text = f"schema keywords that the vendor refuses were left out: {', '.join(lost)}"
             warnings.append(CallWarning("compatibility", "output", text))
-        return {"name": output.name, "schema": fitted.schema, "strict": True}
+        return {"name": output.name, "schema": schema, "strict": True}
+
+
+def strict_form(schema: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]] | None:
+    """The schema as OpenAI's strict mode takes it, and the keywords it lost, sorted; None if the mode cannot say it."""
+    fitted = fit(schema, _STRICT)
+    lost = set(fitted.left_out) - _REMARKS
+    if fitted.is_open or not fitted.requires_all or lost & _SHAPING or not _fits_strict_mode(fitted.schema):
+        return None
+    return fitted.schema, tuple(sorted(lost))
 
 
 def _force_tool(output: OutputSchema, request: ChatRequest, body: dict[str, Any]) -> None:

@@ -9,7 +9,8 @@ from typing import Any
 
 from orchestrator.errors import MalformedReply
 from orchestrator.types.chat import FinishReason, Media, Metadata, Part, Reasoning, Text, ToolCall, UnifiedFinish
-from orchestrator_providers.shared.reading import label, mapping, required, tool_call
+from orchestrator_providers.shared.reading import label, mapping, required, text_of, tool_call
+from orchestrator_providers.shared.schemas import OUTPUT_TOOL
 
 __all__ = [
     "extras",
@@ -60,7 +61,8 @@ def read_item(item: Mapping[str, Any], kind: str, number: int) -> Iterator[Part]
     if type_ == "message":
         yield from read_message(item, kind)
     elif type_ == "function_call":
-        yield read_call(item, kind, number)
+        answers = call_name(item) == OUTPUT_TOOL
+        yield Text(text_of(item["arguments"], "the answer")) if answers else read_call(item, kind, number)
     elif type_ == "image_generation_call" and item.get("result"):
         yield read_image(item, kind)
     else:
@@ -93,10 +95,7 @@ def _content(part: Mapping[str, Any], marks: dict[str, Any], kind: str) -> Text 
     extra = {name: value for name, value in part.items() if value and name != field}
     if part["type"] == "output_text":
         del extra["type"]
-    text = part[field]
-    if not isinstance(text, str):
-        raise TypeError("text expected")
-    return Text(text, provider_metadata={kind: {**marks, **extra}})
+    return Text(text_of(part[field], "a text"), provider_metadata={kind: {**marks, **extra}})
 
 
 def refuses(part: Part, kind: str) -> bool:

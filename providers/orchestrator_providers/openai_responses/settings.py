@@ -11,8 +11,9 @@ from orchestrator.spec.models import ModelProfile
 from orchestrator.spec.provider import Target
 from orchestrator.types.call import CallWarning
 from orchestrator.types.chat import ChatOptions, ChatRequest, JsonSchema, OutputSchema, Tool
+from orchestrator_providers.openai.outputs import strict_form
 from orchestrator_providers.openai.profile import Quirks
-from orchestrator_providers.openai_responses.schema import strict_schema
+from orchestrator_providers.shared.schemas import OUTPUT_TOOL, output_tool
 
 __all__ = ["Settings"]
 
@@ -32,7 +33,7 @@ _ENCRYPTED = "reasoning.encrypted_content"
 class Settings:
     """Writes the settings of requests to one model."""
 
-    __slots__ = ("_kind", "_least_output", "_model", "_reasons", "_refused", "_unreasoning")
+    __slots__ = ("_kind", "_least_output", "_model", "_reasons", "_refused", "_refused_reasoning", "_unreasoning")
 
     def __init__(self, target: Target) -> None:
         quirks: Quirks = target.profile.quirks
@@ -41,8 +42,10 @@ class Settings:
         self._model = model
         self._least_output = _LEAST_OUTPUT if quirks.openai_models else 1
         self._reasons = _reasons(model, target.model)
-        named = quirks.openai_models and not model.refuses and _REFUSES_SAMPLING.match(target.model)
-        self._refused = quirks.unsupported | model.refuses | frozenset(_SAMPLING if named else ())
+        # With effort `none` these models sample like any other.
+        named = quirks.openai_models and not model.family and _REFUSES_SAMPLING.match(target.model)
+        self._refused = quirks.unsupported | model.refuses
+        self._refused_reasoning = model.refuses_when_reasoning | frozenset(_SAMPLING if named else ())
         self._unreasoning = model.reasoning == "none" or (
             model.reasoning is None and quirks.openai_models and bool(_NO_REASONING.match(target.model))
         )
@@ -60,7 +63,9 @@ class Settings:
         options = request.options
         if request.tools:
             self._write_tools(request.tools, body)
-        if request.output is not None:
+        if self._model.json_schema is False:
+            self._write_output_tool(request, body)
+        elif request.output is not None:
             self._write_output(request.output, body)
         self._write_sampling(options, body)
         for name in ("stop", "seed"):
@@ -82,16 +87,27 @@ class Settings:
         body.fields["tools"] = [_tool(tool, body) for tool in tools]
 
     def _write_output(self, output: OutputSchema, body: _Body) -> None:
-        if self._model.json_schema is False:
-            raise UnsupportedFeature("the model takes no output schemas")
-        schema, strict = body.fitted("output", output.schema, strict=output.strict)
+        schema, strict = body.fitted("output", output.schema) or (output.schema, False)
         body.fields["text"] = {
             "format": {"type": "json_schema", "name": output.name, "schema": schema, "strict": strict}
         }
 
+    def _write_output_tool(self, request: ChatRequest, body: _Body) -> None:
+        """A tool that must be called and whose arguments are the answer, for models that follow no output schema."""
+        if request.output is None:
+            return
+        if self._model.tools is False or self._model.forced_tools is False:
+            raise UnsupportedFeature("the model takes no output schemas, and cannot be made to call a tool")
+        tool = {"type": "function", **output_tool(request.output, "parameters"), "strict": False}
+        body.fields["tools"] = [*body.fields.get("tools", ()), tool]
+        choice = request.options.tool_choice
+        if not request.tools or choice == "none":
+            body.fields["tool_choice"] = {"type": "function", "name": OUTPUT_TOOL}
+        elif choice in (None, "auto"):
+            body.fields["tool_choice"] = "required"  # which comes first is the model's choice; the answer is a call
+
     def _write_sampling(self, options: ChatOptions, body: _Body) -> None:
-        # With effort `none` these models sample like any other.
-        refused = self._refused if options.reasoning_effort != "none" else self._refused - set(_SAMPLING)
+        refused = self._refused | (self._refused_reasoning if self._is_reasoning(options) else frozenset())
         given = [name for name in _SAMPLING if getattr(options, name) is not None]
         for name in given:
             value = getattr(options, name)
@@ -103,6 +119,11 @@ class Settings:
                 body.unsupported(name, "left out: the model takes temperature or top_p, not both")
             else:
                 body.fields[name] = value
+
+    def _is_reasoning(self, options: ChatOptions) -> bool:
+        if options.reasoning_effort is None:
+            return self._model.reasoning not in ("none", "adaptive", "budget")
+        return options.reasoning_effort != "none" or self._model.reasoning == "always"
 
     def _write_cap(self, tokens: int, body: _Body) -> None:
         if tokens < self._least_output:
@@ -155,18 +176,12 @@ class _Body:
         """Note a setting that is sent in another form."""
         self._warnings.append(CallWarning("compatibility", setting, message))
 
-    def fitted(self, setting: str, schema: JsonSchema, *, strict: bool) -> tuple[JsonSchema, bool]:
-        """The schema to send, and whether it can be followed strictly; tells what that cost."""
-        fitted = strict_schema(schema) if strict else None
-        if fitted is None:
-            if strict:
-                self.changed(setting, "not strict: strict mode cannot say what the schema says")
-            return schema, False
-        if fitted.left_out:
-            self.changed(
-                setting, f"schema keywords that the vendor refuses were left out: {', '.join(fitted.left_out)}"
-            )
-        return fitted.schema, True
+    def fitted(self, setting: str, schema: JsonSchema) -> tuple[JsonSchema, bool] | None:
+        """The schema as strict mode takes it, None if it cannot; notes what that cost."""
+        form = strict_form(schema)
+        if form is not None and form[1]:
+            self.changed(setting, f"schema keywords that the vendor refuses were left out: {', '.join(form[1])}")
+        return None if form is None else (form[0], True)
 
     def take(self, extra: Mapping[str, Any]) -> None:
         """Add the caller's own fields. Lists go on where ours end, objects keep what the caller does not name."""
@@ -194,7 +209,10 @@ def _nearest(effort: str, efforts: tuple[str, ...]) -> str:
 
 
 def _tool(tool: Tool, body: _Body) -> dict[str, Any]:
-    parameters, strict = body.fitted("tools.strict", tool.parameters, strict=bool(tool.strict))
+    fitted = body.fitted("tools.strict", tool.parameters) if tool.strict else None
+    if tool.strict and fitted is None:
+        body.unsupported("tools.strict", f"strict mode cannot say what the parameters of {tool.name!r} say")
+    parameters, strict = fitted or (tool.parameters, False)
     # `strict` is said in any case: left out, this API makes every tool strict, and every parameter required.
     written = {"type": "function", "name": tool.name, "parameters": parameters, "strict": strict}
     if tool.description:

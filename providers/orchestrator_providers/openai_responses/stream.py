@@ -33,7 +33,8 @@ from orchestrator_providers.openai_responses import items
 from orchestrator_providers.openai_responses.errors import response_error
 from orchestrator_providers.openai_responses.usage import read_usage
 from orchestrator_providers.shared.frames import FrameDecoder
-from orchestrator_providers.shared.reading import label, parse_arguments, required
+from orchestrator_providers.shared.reading import label, parse_arguments, required, text_of
+from orchestrator_providers.shared.schemas import OUTPUT_TOOL
 
 __all__ = ["ResponsesStream"]
 
@@ -44,11 +45,12 @@ _TEXT_PARTS = frozenset({"output_text", "refusal"})
 class _Item:
     """An output item that is still coming: what its opening said, and the text that was handed on, by block."""
 
-    __slots__ = ("fields", "id", "pieces")
+    __slots__ = ("answers", "fields", "id", "pieces")
 
     def __init__(self, id_: str, fields: Mapping[str, Any]) -> None:
         self.id = id_
         self.fields = fields
+        self.answers = fields.get("name") == OUTPUT_TOOL
         self.pieces: dict[str, list[str]] = {}
 
     def rest(self, block: str, text: str) -> str:
@@ -113,8 +115,9 @@ class ResponsesStream(FrameDecoder):
         self._numbers += 1
         self._items[fields.get("id") if key is None else key] = item
         if fields["type"] == "function_call":
-            self._calls = True
-            out.append(ToolCallStart(item.id, items.call_name(fields)))
+            self._calls |= not item.answers
+            name = items.call_name(fields)
+            out.append(TextStart(item.id) if item.answers else ToolCallStart(item.id, name))
         elif required(fields["type"], "the output item's type") not in {"message", "image_generation_call"}:
             out.append(ReasoningStart(item.id))
         return item
@@ -134,10 +137,8 @@ class ResponsesStream(FrameDecoder):
         self._hand_on(item, block, TextDelta, text, out)
 
     def _hand_on(self, item: _Item, block: str, delta: Callable[[str, str], Any], text: str, out: Decoded) -> None:
-        if not isinstance(text, str):
-            raise TypeError("text expected")
         pieces = item.pieces.setdefault(block, [])
-        if text:
+        if text_of(text, "a delta"):
             pieces.append(text)
             out.append(delta(block, text))
 
@@ -147,7 +148,7 @@ class ResponsesStream(FrameDecoder):
 
     def _arguments(self, value: dict[str, Any], out: Decoded) -> None:
         item = self._item(value)
-        self._hand_on(item, item.id, ToolCallDelta, value["delta"], out)
+        self._hand_on(item, item.id, TextDelta if item.answers else ToolCallDelta, value["delta"], out)
 
     def _close_item(self, value: dict[str, Any], out: Decoded) -> None:
         fields = value["item"]
@@ -172,6 +173,10 @@ class ResponsesStream(FrameDecoder):
             self._close_reasoning(item, fields, out)
 
     def _close_call(self, item: _Item, fields: Mapping[str, Any], out: Decoded) -> None:
+        if item.answers:
+            self._hand_on(item, item.id, TextDelta, item.rest(item.id, fields.get("arguments") or ""), out)
+            out.append(TextEnd(item.id))
+            return
         streamed = "".join(item.pieces.get(item.id, ()))
         whole = {**fields, "arguments": fields.get("arguments") or streamed}
         if streamed and parse_arguments(streamed) != parse_arguments(whole["arguments"]):
