@@ -68,7 +68,7 @@ def test_one_byte_at_a_time() -> None:
 
 @given(_MESSAGES, st.data())
 def test_agrees_with_botocore(events: list[tuple[str, bytes]], data: st.DataObject) -> None:
-    """botocore reads the same events from the same bytes."""
+    """Botocore reads the same events from the same bytes."""
     buffer = pytest.importorskip("botocore.eventstream").EventStreamBuffer()
     body = b"".join(event(kind, payload) for kind, payload in events)
     buffer.add_data(body)
@@ -100,7 +100,16 @@ def test_no_bytes_raise_anything_else(noise: bytes, headers: bytes) -> None:
 
 def test_all_types_of_headers_are_passed_over() -> None:
     """Headers of every type the encoding has may stand before those that count."""
-    fixed = {0: b"", 1: b"", 2: b"\x01", 3: b"\x00\x01", 4: b"\x00" * 4, 5: b"\x00" * 8, 8: b"\x00" * 8, 9: b"\x00" * 16}
+    fixed = {
+        0: b"",
+        1: b"",
+        2: b"\x01",
+        3: b"\x00\x01",
+        4: b"\x00" * 4,
+        5: b"\x00" * 8,
+        8: b"\x00" * 8,
+        9: b"\x00" * 16,
+    }
     odd = b"".join(header(f"h{kind}", kind, value) for kind, value in fixed.items())
     odd += header("h6", 6, b"\x00\x03abc") + text("h7", "é")
     assert read(message(odd + text(":message-type", "event") + text(":event-type", "late"), b"1")) == [("late", b"1")]
@@ -108,7 +117,13 @@ def test_all_types_of_headers_are_passed_over() -> None:
 
 @pytest.mark.parametrize(
     "headers",
-    [header("h", 10, b""), header("h", 7, b"\x00\x09abc"), header("h", 5, b"\x00"), b"\x05ab", header("h", 7, b"\x00\x01\xff")],
+    [
+        header("h", 10, b""),
+        header("h", 7, b"\x00\x09abc"),
+        header("h", 5, b"\x00"),
+        b"\x05ab",
+        header("h", 7, b"\x00\x01\xff"),
+    ],
     ids=["unknown type", "short text", "short number", "short name", "not UTF-8"],
 )
 def test_headers_that_do_not_fit_are_malformed(headers: bytes) -> None:

@@ -147,14 +147,14 @@ class History:
 
     def _tool_result(self, part: ToolResult) -> list[Block]:
         found = self._marks(part.provider_metadata) or {}
-        content = (Text(part.content),) if isinstance(part.content, str) else part.content
-        result: Block = {
-            "toolUseId": self._call_id(part.id),
-            "content": self._blocks(content) or [{"text": "(empty)"}],
-        }
+        blocks = self._blocks((Text(part.content),) if isinstance(part.content, str) else part.content)
+        content = [block for block in blocks if _CACHE_POINT not in block]
+        if any("audio" in block for block in content):
+            raise UnsupportedFeature("sound cannot be part of a tool result on this wire")
+        result: Block = {"toolUseId": self._call_id(part.id), "content": content or [{"text": "(empty)"}]}
         if part.is_error:
             result["status"] = "error"
-        return [{"toolResult": result}, *_cache_point(found)]
+        return [{"toolResult": result}, *(_cache_point(found) or [block for block in blocks if _CACHE_POINT in block])]
 
     def _call_id(self, id_: str) -> str:
         """The id itself, or one that is taken: always the same for the same id, so that call and result match."""
