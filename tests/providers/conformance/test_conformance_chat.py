@@ -144,6 +144,8 @@ def test_a_stream_cut_inside_a_frame_never_finishes(kind: str) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_nothing_is_read_after_the_end(kind: str) -> None:
     """Frames after the end change nothing: a second answer behind the first is not read."""
+    if _chat(kind).ends_with_body:
+        pytest.skip("a stream of this wire ends with its body")
     body = _chat(kind).stream(Said(text="Hello there.")).body
     once = read(chat_codec(kind), [body])
     assert read(chat_codec(kind), [body + body]) == once

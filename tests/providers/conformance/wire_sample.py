@@ -79,8 +79,8 @@ class ChatSample:
         finish: raw reasons with their meaning, beyond those of plain answers and tool calls.
         other_finish: a reason this wire does not know, None where reasons are not the vendor's own words.
         usage, counts: a raw usage with every part that the vendor counts, and what it means.
-        reasoning, own_ids, text_with_calls: the wire shows reasoning, gives ids to tool calls.
-        marks: it puts marks of its own on reasoning, which must travel back.
+        reasoning, own_ids: the wire shows reasoning, gives ids to tool calls.
+        ends_with_body: no signal says that nothing more comes; a reason to stop may be followed by more of the answer.
     """
 
     whole: Callable[[Said], Any]
@@ -94,6 +94,7 @@ class ChatSample:
     counts: Usage | None = None
     reasoning: bool = True
     own_ids: bool = True
+    ends_with_body: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,8 +108,12 @@ class EmbedSample:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RerankSample:
-    """The rankings of a sample vendor: JSON for `(index, score)` pairs."""
+    """The rankings of a sample vendor: JSON for `(index, score)` pairs.
 
+    `sends_top_n`: False for servers that always rank everything; the client cuts what they answer.
+    """
+
+    sends_top_n: bool = True
     whole: Callable[[list[tuple[int, float]]], Any]
     same: tuple[Callable[[list[tuple[int, float]]], Any], ...] = ()
     counts: Usage | None = None
