@@ -48,6 +48,7 @@ pytestmark = [
 ]
 
 T = TypeVar("T")
+UNPROVEN = ("unproven_end", "finish_reason")
 KEY = "sk-test-0123456789abcdef"
 WEATHER = Tool(name="weather", description="Weather now", parameters={"type": "object", "properties": {}})
 
@@ -106,7 +107,7 @@ def events_of(one: LiteLLMEngine, request: ChatRequest) -> list[Any]:
     return asyncio.run(read())
 
 
-def whole(message: dict[str, Any], reason: str = "stop", **more: Any) -> Answer:
+def whole(message: dict[str, Any], reason: str | None = "stop", **more: Any) -> Answer:
     """A whole answer in OpenAI's shape."""
     body = {
         "id": "c1",
@@ -287,7 +288,7 @@ def test_reasoning_without_a_signature_is_stripped_with_a_warning() -> None:
     with vendor() as one:
         one.will(whole({"content": "Hello"}))
         result = run(openai(one).chat(ChatRequest(messages=history), timeout_s=20))
-    assert [(w.kind, w.setting) for w in result.warnings] == [("stripped", "reasoning")]
+    assert [(w.kind, w.setting) for w in result.warnings] == [("stripped", "reasoning"), UNPROVEN]
     assert one.received[0].body["messages"][1] == {"role": "assistant", "content": "Yes"}
 
 
@@ -317,7 +318,7 @@ def test_a_setting_the_model_cannot_take_is_left_out_and_reported() -> None:
         one.will(Answer(body=CLAUDE_WHOLE))
         result = run(claude(one).chat(ask(seed=7), timeout_s=20))
     assert "seed" not in one.received[0].body
-    assert [(w.kind, w.setting) for w in result.warnings] == [("unsupported", "seed")]
+    assert [(w.kind, w.setting) for w in result.warnings] == [("unsupported", "seed"), UNPROVEN]
 
 
 def test_a_feature_the_model_lacks_is_an_error_before_sending() -> None:
@@ -348,7 +349,7 @@ def test_an_unknown_vendor_is_a_configuration_error() -> None:
 
 
 def test_a_stream_gives_events_in_order_and_asks_for_usage() -> None:
-    """A stream warns first, identifies the answer, gives blocks, and finishes with counts called an estimate."""
+    """A stream warns first, identifies the answer, gives blocks, and finishes with the vendor's counts."""
     frames = sse(
         chunk({"role": "assistant", "content": ""}), chunk({"content": "Hel"}), chunk({"content": "lo"}),
         chunk({}, "stop"), counts(prompt_tokens_details={"cached_tokens": 3}),
@@ -365,8 +366,44 @@ def test_a_stream_gives_events_in_order_and_asks_for_usage() -> None:
     assert events[-1].reason == FinishReason("stop", "stop")
     usage = events[-1].usage
     assert (usage.input_tokens, usage.output_tokens, usage.cache_read_tokens) == (10, 4, 3)
-    assert usage.source == "estimate"
+    assert usage.source == "vendor"
     assert "cost" not in usage.raw
+
+
+def test_counts_that_litellm_makes_up_are_called_an_estimate() -> None:
+    """Where the vendor counts nothing, or one side only, litellm adds from a tokenizer, and the reply says so."""
+    for last in ([], [counts() | {"usage": {"prompt_tokens": 10, "completion_tokens": 0, "total_tokens": 10}}]):
+        with vendor() as one:
+            one.will(Answer(events=sse(chunk({"content": "Hello there"}), chunk({}, "stop"), *last)))
+            usage = events_of(openai(one), ask())[-1].usage
+        assert usage is not None
+        assert usage.source == "estimate"
+
+
+def test_a_stream_of_anthropics_counts_is_the_vendors() -> None:
+    """Counts that come in two events, input first and output last, are the vendor's once both are there."""
+    with vendor() as one:
+        one.will(Answer(events=named(*CLAUDE_EVENTS)))
+        usage = events_of(claude(one), ask())[-1].usage
+    assert usage is not None
+    assert usage.source == "vendor"
+
+
+def test_a_whole_answer_says_that_its_end_is_taken_on_trust() -> None:
+    """Litellm shows `stop` also where the vendor gave no reason, so every chat warns."""
+    with vendor() as one:
+        one.will(whole({"content": "Hel"}, reason=None))
+        result = run(openai(one).chat(ask(), timeout_s=20))
+    assert result.finish_reason.unified == "stop"
+    assert [(w.kind, w.setting) for w in result.warnings] == [UNPROVEN]
+
+
+def test_counts_of_vendors_that_litellm_counts_for_are_an_estimate() -> None:
+    """For these litellm falls back on a tokenizer without saying so: nothing of theirs counts as the vendor's."""
+    for model, expected in (("ollama_chat/llama3.2", "estimate"), ("openai/gpt-4o", "vendor")):
+        opened = engine(model, "")
+        opened.warm_up()
+        assert opened._source == expected
 
 
 def test_a_truncated_stream_never_claims_to_have_stopped() -> None:

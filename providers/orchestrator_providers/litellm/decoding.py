@@ -8,6 +8,7 @@ import re
 import sys
 from array import array
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from orchestrator.errors import MalformedReply
@@ -71,10 +72,9 @@ class ChatDecoder:
         empty: no text, reasoning, tool call or media has come.
     """
 
-    def __init__(self, source: UsageSource) -> None:
+    def __init__(self) -> None:
         self.usage: Usage | None = None
         self.empty = True
-        self._source = source
         self._reason: str | None = None
         self._identified = False
         self._open: tuple[str, str] | None = None  # kind and id of the open text or reasoning block
@@ -87,15 +87,17 @@ class ChatDecoder:
         if not self._identified:
             self._identified = True
             events.append(_identity(chunk))
-        self.usage = read_usage(getattr(chunk, "usage", None), self._source) or self.usage
+        self.usage = read_usage(getattr(chunk, "usage", None), "estimate") or self.usage
         for choice in (getattr(chunk, "choices", None) or [])[:1]:
             self._reason = getattr(choice, "finish_reason", None) or self._reason
             self._content(getattr(choice, "delta", None) or getattr(choice, "message", None), events)
         self.empty = self.empty and self._count == 0
         return events
 
-    def finish(self, *, proven: bool) -> list[StreamEvent]:
+    def finish(self, *, proven: bool, source: UsageSource) -> list[StreamEvent]:
         """Close what is open and finish. Not `proven`: litellm's reason is its own invention, and is not repeated."""
+        if self.usage is not None:
+            self.usage = replace(self.usage, source=source)
         events: list[StreamEvent] = []
         self._close(events)
         for block_id, call in self._calls.values():
@@ -182,7 +184,7 @@ class ChatDecoder:
         return f"{kind}-{self._count}"
 
 
-def decode_chat(response: Any, warnings: tuple[CallWarning, ...] = ()) -> ChatResult:
+def decode_chat(response: Any, source: UsageSource, warnings: tuple[CallWarning, ...] = ()) -> ChatResult:
     """A whole chat.
 
     Raises:
@@ -190,12 +192,12 @@ def decode_chat(response: Any, warnings: tuple[CallWarning, ...] = ()) -> ChatRe
     """
     if not getattr(response, "choices", None):
         raise MalformedReply("the reply has no choices", maybe_billed=True)
-    decoder = ChatDecoder("vendor")
-    events = [StreamStart(warnings), *decoder.feed(response), *decoder.finish(proven=True)]
+    decoder = ChatDecoder()
+    events = [StreamStart(warnings), *decoder.feed(response), *decoder.finish(proven=True, source=source)]
     return collect(events)
 
 
-def decode_embed(response: Any, count: int, warnings: tuple[CallWarning, ...] = ()) -> EmbedResult:
+def decode_embed(response: Any, count: int, source: UsageSource, warnings: tuple[CallWarning, ...] = ()) -> EmbedResult:
     """One vector per text, in the texts' order.
 
     Raises:
@@ -209,13 +211,13 @@ def decode_embed(response: Any, count: int, warnings: tuple[CallWarning, ...] = 
         raise MalformedReply(f"the reply has {len(rows)} vectors for {count} texts", maybe_billed=True)
     return EmbedResult(
         vectors=[_vector(row.get("embedding")) for row in rows],
-        usage=read_usage(getattr(response, "usage", None), "vendor", output=False),
+        usage=read_usage(getattr(response, "usage", None), source, output=False),
         model=getattr(response, "model", None) or None,
         warnings=warnings,
     )
 
 
-def decode_rerank(response: Any, count: int) -> RerankResult:
+def decode_rerank(response: Any, count: int, source: UsageSource) -> RerankResult:
     """The order found, best first.
 
     Raises:
@@ -227,7 +229,7 @@ def decode_rerank(response: Any, count: int) -> RerankResult:
     items = [_item(mapping(row), count) for row in rows]
     return RerankResult(
         results=tuple(sorted(items, key=lambda item: -item.score)),
-        usage=rerank_usage(mapping(getattr(response, "meta", None))),
+        usage=rerank_usage(mapping(getattr(response, "meta", None)), source),
         response_id=_vendor_id(getattr(response, "id", None)),
     )
 

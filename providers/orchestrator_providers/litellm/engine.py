@@ -15,19 +15,21 @@ from orchestrator.types.call import CallWarning
 from orchestrator.types.chat import ChatRequest, ChatResult
 from orchestrator.types.retrieval import EmbedRequest, EmbedResult, RerankRequest, RerankResult
 from orchestrator.types.stream import StreamEvent, StreamStart
+from orchestrator.types.usage import UsageSource
 from orchestrator_providers.litellm import loading
 from orchestrator_providers.litellm.clients import close_clients, in_use, release
 from orchestrator_providers.litellm.decoding import ChatDecoder, decode_chat, decode_embed, decode_rerank
 from orchestrator_providers.litellm.errors import translate
 from orchestrator_providers.litellm.messages import chat_kwargs, embed_kwargs, rerank_kwargs
 from orchestrator_providers.litellm.quieting import allow_base64_vectors, inside
+from orchestrator_providers.litellm.usage import SELF_COUNTED, counted_by_vendor
 
 __all__ = ["LiteLLMEngine", "open_engine"]
 
 # litellm keeps one HTTP client per distinct timeout. The exact one is ours to enforce.
 _TIMEOUTS_S = (5.0, 30.0, 120.0, 600.0, 3600.0)
 _BASE64_VECTORS = frozenset({"openai", "azure"})
-_UNPROVEN = CallWarning("unproven_end", "stream", "litellm does not tell a finished answer from a cut one")
+_UNPROVEN = CallWarning("unproven_end", "finish_reason", "litellm does not tell a finished answer from a cut one")
 
 
 def open_engine(target: Target, *, require: Callable[[], None] = loading.require) -> Engine:
@@ -63,13 +65,15 @@ class LiteLLMEngine:
                 await close_clients(self._module)
 
     async def chat(self, request: ChatRequest, *, timeout_s: float) -> ChatResult:
-        """Answer a chat. litellm turns a missing finish reason into `stop` here, so the end is taken on trust."""
+        """Answer a chat. litellm turns a missing finish reason into `stop`, so the end is taken on trust; a warning
+        says so.
+        """
         with _failures():
             async with asyncio.timeout(timeout_s):
                 litellm = await self._litellm()
                 kwargs, warnings = chat_kwargs(request, self._supported)
                 response = await litellm.acompletion(**self._call(timeout_s), **kwargs)
-                return decode_chat(response, warnings)
+                return decode_chat(response, self._source, (*warnings, _UNPROVEN))
 
     async def embed(self, request: EmbedRequest, *, timeout_s: float) -> EmbedResult:
         """Embed texts."""
@@ -81,7 +85,7 @@ class LiteLLMEngine:
                     allow_base64_vectors()
                 kwargs, warnings = embed_kwargs(request, self._vendor, base64_vectors=in_base64)
                 response = await litellm.aembedding(**self._call(timeout_s), **kwargs)
-                return decode_embed(response, len(request.texts), warnings)
+                return decode_embed(response, len(request.texts), self._source, warnings)
 
     async def rerank(self, request: RerankRequest, *, timeout_s: float) -> RerankResult:
         """Order documents."""
@@ -89,12 +93,13 @@ class LiteLLMEngine:
             async with asyncio.timeout(timeout_s):
                 litellm = await self._litellm()
                 response = await litellm.arerank(**self._call(timeout_s), **rerank_kwargs(request))
-                return decode_rerank(response, len(request.documents))
+                return decode_rerank(response, len(request.documents), self._source)
 
     async def stream(self, request: ChatRequest, *, timeout_s: float) -> AsyncIterator[StreamEvent]:
         """Answer a chat in events. `StreamStart` always warns that the end is unproven.
 
-        A finish reason that litellm made up, because the vendor's bytes ended without one, becomes `other`.
+        A finish reason that litellm made up, because the vendor's bytes ended without one, becomes `other`. Counts are
+        the vendor's where both of them came in its chunks before that reason; else they are called an estimate.
         """
         deadline = asyncio.get_running_loop().time() + timeout_s
         with _failures():
@@ -105,13 +110,14 @@ class LiteLLMEngine:
                 chunks = await litellm.acompletion(**self._call(timeout_s), **options, **kwargs)
         async with aclosing(_Chunks(chunks, deadline)) as source:
             yield StreamStart((*warnings, _UNPROVEN))
-            decoder = ChatDecoder("estimate")
+            decoder = ChatDecoder()
             while (chunk := await source.next(started=not decoder.empty)) is not None:
                 for event in decoder.feed(chunk):
                     yield event
             if decoder.empty and not source.finished:
                 raise MalformedReply("the stream ended before anything had come", maybe_billed=True)
-            for event in decoder.finish(proven=source.finished):
+            counted = source.finished and source.counted
+            for event in decoder.finish(proven=source.finished, source=self._source if counted else "estimate"):
                 yield event
 
     async def _litellm(self) -> Any:
@@ -151,6 +157,10 @@ class LiteLLMEngine:
             ) from error
         return str(found[1])
 
+    @property
+    def _source(self) -> UsageSource:
+        return "estimate" if self._vendor in SELF_COUNTED else "vendor"
+
     @cached_property
     def _supported(self) -> Collection[str] | None:
         names = self._module.get_supported_openai_params(self._target.model, custom_llm_provider=self._vendor)
@@ -179,6 +189,11 @@ class _Chunks:
             getattr(self._wrapper, "received_finish_reason", None)
             or getattr(self._wrapper, "intermittent_finish_reason", None)
         )
+
+    @property
+    def counted(self) -> bool:
+        """The counts are the vendor's."""
+        return counted_by_vendor(getattr(self._wrapper, "chunks", None) or ())
 
     async def aclose(self) -> None:
         """Hang up, whatever state the stream is in."""

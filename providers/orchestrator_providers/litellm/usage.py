@@ -1,14 +1,31 @@
-"""litellm's counts, which are inclusive like ours; who counted is lost on the way."""
+"""litellm's counts, which are inclusive like ours, and who counted: the vendor, or litellm with a tokenizer."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from orchestrator.types.usage import Usage, UsageSource
 from orchestrator_providers.shared.reading import integer, mapping
 
-__all__ = ["read_usage", "rerank_usage"]
+__all__ = ["SELF_COUNTED", "counted_by_vendor", "read_usage", "rerank_usage"]
+
+SELF_COUNTED = frozenset(
+    {
+        "a2a", "aleph_alpha", "huggingface", "langflow", "langgraph", "ollama", "ollama_chat", "petals", "predibase",
+        "replicate", "sagemaker", "triton",
+    }
+)  # fmt: skip
+"""Vendors for which litellm counts by itself where they say nothing, and does not tell which it was."""
+
+
+def counted_by_vendor(chunks: Iterable[Any]) -> bool:
+    """Whether the vendor's own chunks hold a count of both sides; what is missing litellm adds from a tokenizer.
+
+    `chunks` is what litellm's stream has received: the counts it makes up are in no chunk.
+    """
+    found = [_plain(getattr(chunk, "usage", None)) for chunk in chunks]
+    return all(any(integer(one.get(name)) for one in found) for name in ("prompt_tokens", "completion_tokens"))
 
 
 def read_usage(usage: Any, source: UsageSource, *, output: bool = True) -> Usage | None:
@@ -37,7 +54,7 @@ def read_usage(usage: Any, source: UsageSource, *, output: bool = True) -> Usage
     )
 
 
-def rerank_usage(meta: Mapping[str, Any]) -> Usage | None:
+def rerank_usage(meta: Mapping[str, Any], source: UsageSource) -> Usage | None:
     """The units or tokens of a rerank, None if there are none."""
     billed, tokens = mapping(meta.get("billed_units")), mapping(meta.get("tokens"))
     units = billed.get("search_units")
@@ -47,6 +64,7 @@ def rerank_usage(meta: Mapping[str, Any]) -> Usage | None:
     return Usage(
         input_tokens=integer(found),
         search_units=float(units) if units else None,
+        source=source,
         raw=dict(meta),
     )
 
