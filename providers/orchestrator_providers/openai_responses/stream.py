@@ -103,17 +103,20 @@ class ResponsesStream(FrameDecoder):
             self._identity = found  # gateways may change their mind about it; the last word counts
             out.append(found)
 
-    def _item(self, value: Mapping[str, Any]) -> _Item:
+    def _item(self, value: Mapping[str, Any], type_: str) -> _Item:
         """The open item that an event belongs to."""
-        key = value.get("output_index")
-        return self._items[value["item_id"] if key is None else key]
+        item = self._items[value.get("output_index", value.get("item_id"))]
+        if item.fields["type"] != type_:
+            raise MalformedReply("an event of the stream is not one of its output item's")
+        return item
 
     def _open_item(self, value: dict[str, Any], out: Decoded) -> _Item:
         fields = value["item"]
-        key = value.get("output_index")
-        item = _Item(str(self._numbers), fields)
+        key = value.get("output_index", fields.get("id"))
+        if key in self._items:
+            raise MalformedReply("an output item of the stream begins twice")
+        item = self._items[key] = _Item(str(self._numbers), fields)
         self._numbers += 1
-        self._items[fields.get("id") if key is None else key] = item
         if fields["type"] == "function_call":
             self._calls |= not item.answers
             name = items.call_name(fields)
@@ -125,10 +128,10 @@ class ResponsesStream(FrameDecoder):
     def _open_part(self, value: dict[str, Any], out: Decoded) -> None:
         part = value["part"]
         if part["type"] in _TEXT_PARTS:
-            self._hand_on_text(self._item(value), value, part.get("text") or part.get("refusal") or "", out)
+            self._hand_on_text(self._item(value, "message"), value, part.get("text") or part.get("refusal") or "", out)
 
     def _text(self, value: dict[str, Any], out: Decoded) -> None:
-        self._hand_on_text(self._item(value), value, value["delta"], out)
+        self._hand_on_text(self._item(value, "message"), value, value["delta"], out)
 
     def _hand_on_text(self, item: _Item, value: Mapping[str, Any], text: str, out: Decoded) -> None:
         block = f"{item.id}.{value.get('content_index') or 0}"
@@ -143,17 +146,16 @@ class ResponsesStream(FrameDecoder):
             out.append(delta(block, text))
 
     def _reasoning(self, value: dict[str, Any], out: Decoded) -> None:
-        item = self._item(value)
+        item = self._item(value, "reasoning")
         self._hand_on(item, item.id, ReasoningDelta, value["delta"], out)
 
     def _arguments(self, value: dict[str, Any], out: Decoded) -> None:
-        item = self._item(value)
+        item = self._item(value, "function_call")
         self._hand_on(item, item.id, TextDelta if item.answers else ToolCallDelta, value["delta"], out)
 
     def _close_item(self, value: dict[str, Any], out: Decoded) -> None:
         fields = value["item"]
-        key = value.get("output_index")
-        item = self._items.pop(fields.get("id") if key is None else key, None)
+        item = self._items.pop(value.get("output_index", fields.get("id")), None)
         if item is None:
             item = self._open_item(value, out)  # a vendor that does not stream this kind of item
             self._items.popitem()
@@ -224,7 +226,7 @@ class ResponsesStream(FrameDecoder):
         if not self._numbers:
             for number, item in enumerate(whole):
                 self._close_item({"item": item, "output_index": number}, out)
-        told = {item.get("id"): item for item in whole}
+        told = {item["id"]: item for item in whole if item.get("id")}
         for item in self._items.values():
             self._close(item, told.get(item.fields.get("id")) or item.opened(), out)
 
