@@ -52,7 +52,7 @@ class EmbedRequest:
 class EmbedResult:
     """What one deployment answered: one vector per text, in the texts' order."""
 
-    vectors: Sequence[Vector]
+    vectors: Sequence[Vector] = field(repr=False)
     usage: Usage | None = None
     response_id: str | None = None
     model: str | None = None
