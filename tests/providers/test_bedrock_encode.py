@@ -135,7 +135,7 @@ def test_ids_keep_the_characters_that_a_model_counts_on() -> None:
 
 
 def test_own_reasoning_travels_back_and_others_is_stripped() -> None:
-    """Signed and redacted reasoning of this kind is sent as it came; unsigned and other kinds' is left out, once said."""
+    """Signed and redacted reasoning of this kind goes as it came; unsigned and other kinds' is left out, once said."""
     encoded = chat().encode(
         ask(
             message("user", "A"),

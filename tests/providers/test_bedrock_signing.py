@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import datetime
 import logging
 from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -43,7 +43,7 @@ def _by_botocore(url: str, body: bytes, credential: Credential, headers: Mapping
         Credentials(credential.key_id, credential.secret_key, credential.token), "bedrock", "us-east-1"
     )
     request = AWSRequest(method="POST", url=url, data=body, headers=dict(headers))
-    when = datetime.datetime.fromtimestamp(NOW, datetime.UTC)
+    when = datetime.fromtimestamp(NOW, UTC)
     request.context["timestamp"] = when.strftime("%Y%m%dT%H%M%SZ")
     # As `add_auth` does, but at our time.
     signer._modify_request_before_signing(request)
@@ -59,28 +59,23 @@ _MODELS = st.one_of(
 )
 
 
-@given(
-    model=_MODELS,
-    body=st.binary(max_size=200),
-    secret=_VISIBLE,
-    token=st.none() | _VISIBLE,
-    guard=st.none() | st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=30),
-    base=st.sampled_from(
-        ["https://Bedrock.example", "http://127.0.0.1:8080", "https://h.test:443/some/path", "http://h.test"]
-    ),
-)
+_BASES = ("https://Bedrock.example", "http://127.0.0.1:8080", "https://h.test:443/some/path", "http://h.test")
+_CREDENTIALS = st.builds(Credential, _VISIBLE, _VISIBLE, st.none() | _VISIBLE)
+_GUARDS = st.none() | st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=30)
+
+
+@given(_MODELS, st.binary(max_size=200), _CREDENTIALS, _GUARDS, st.sampled_from(_BASES))
 def test_a_signature_is_botocores(
-    model: str, body: bytes, secret: str, token: str | None, guard: str | None, base: str
+    model: str, body: bytes, credential: Credential, guard: str | None, base: str
 ) -> None:
     """For any model, body, credential, host and header of AWS's, our signature is what botocore makes of them."""
     target = Target(profile=WIRE.profile, provider="p", deployment="d", model=model, base_url=base)
-    credential = Credential("AKIAEXAMPLE", secret, token)
     url = endpoint(target, "converse")
     headers = {} if guard is None else {"x-amzn-bedrock-guardrailidentifier": guard}
     signed = _sign(url, body, credential, **headers)
     sent = {"content-type": BASE["content-type"], **headers}
     assert signed["authorization"] == _by_botocore(url, body, credential, sent)
-    assert signed.get("x-amz-security-token") == token
+    assert signed.get("x-amz-security-token") == credential.token
     assert signed["accept"] == "application/json"
 
 
