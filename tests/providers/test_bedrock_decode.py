@@ -96,6 +96,7 @@ def test_redacted_reasoning_in_pieces() -> None:
 
 def test_tools_that_the_vendor_runs_keep_their_place() -> None:
     """A server tool's call and result are blocks of their own, no tool call of ours, and travel back as they came."""
+    opened = {"toolUseId": "s1", "name": "nova_code_interpreter", "type": "server_tool_use"}
     call = {
         "toolUse": {"toolUseId": "s1", "name": "nova_code_interpreter", "type": "server_tool_use", "input": {"a": 1}}
     }
