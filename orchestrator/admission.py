@@ -99,6 +99,21 @@ class Admission:
                 else:
                     call.queue_s += waited
 
+    async def again(self, exchange: Exchange, request: Any) -> Exchange | None:
+        """The same deployment at once with another request; None if it cannot take it or there is no time."""
+        call, now = exchange.call, self._clock.monotonic()
+        candidate = next(one for one in call.progress.order if one.name == exchange.deployment.name)
+        assert isinstance(candidate, Candidate)
+        seen = _Round()
+        call.need = None  # another request, another estimate
+        if now >= call.deadline or not self._available(call, candidate, now, seen):
+            return None
+        found = await self._enter(call, candidate, now, None, seen, request=request)
+        if found is not None:
+            found.repair = True
+            found.begin()
+        return found
+
     def alternative(self, call: Call, deployment: Deployment) -> bool:
         """Whether somebody else, well and not asked yet, would take the call if this attempt were given up now."""
         now, progress = self._clock.monotonic(), call.progress
@@ -186,10 +201,11 @@ class Admission:
         seen: _Round,
         *,
         early: bool = False,
+        request: Any = None,
     ) -> Exchange | None:
         deployment = candidate.deployment
         gate = deployment.gate
-        request = _request_for(call, candidate)
+        request = request or _request_for(call, candidate)
         if deployment.learning is not None and deployment.learning.refresh(now):
             seen.recovering = True
         claim = gate.claim(_need(call, request, deployment))

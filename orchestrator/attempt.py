@@ -19,6 +19,7 @@ from orchestrator.spec.provider import Decoded
 from orchestrator.spec.routing import Progress
 from orchestrator.tasks import TASKS, TaskRules
 from orchestrator.types.call import Attempt
+from orchestrator.types.chat import Message
 from orchestrator.types.usage import Usage
 
 __all__ = ["Call", "Exchange", "Opened", "Verdict"]
@@ -48,6 +49,9 @@ class Call:
     need: Need | None = None
     output: Any = None
     deployment: Deployment | None = None
+    repaired: bool = False
+    """A correction has been asked for: once per call."""
+
     blamed: set[str] = field(default_factory=set)
     """Deployments whose breaker has counted a failure of this call: one request counts once."""
 
@@ -74,6 +78,9 @@ class Exchange:
     clock: Clock
     random: Random
     open: bool = True
+    repair: bool = False
+    misfit: Message | None = None
+    """An answer that does not fit its schema, and that the model could correct."""
 
     def begin(self) -> None:
         """It is on its way."""
@@ -118,6 +125,7 @@ class Exchange:
             cost=cost,
             request_id=request_id,
             maybe_billed=maybe_billed,
+            repair=self.repair,
         )
         call.attempts.append(attempt)
         return attempt

@@ -32,12 +32,14 @@ from orchestrator.backends import Answer, Source, backend_for
 from orchestrator.errors import (
     AuthenticationFailed,
     CallTimeout,
+    ContentFiltered,
     MalformedReply,
     OrchestratorError,
     UnsupportedFeature,
 )
 from orchestrator.policies.account import total_cost
 from orchestrator.policies.attempts import failed, next_step
+from orchestrator.policies.repair import correction
 from orchestrator.snapshot import Route
 from orchestrator.spec.clock import Clock
 from orchestrator.spec.events import CallContext, CallEvent, Sink
@@ -120,8 +122,10 @@ class Pipeline:
         return Opened(exchange, source, events)
 
     async def _attempts(self, call: Call, act: Callable[[Exchange], Awaitable[T]]) -> tuple[Exchange, T]:
+        repair: Exchange | None = None
         while True:
-            exchange = await self._admission.admit(call)
+            exchange = repair or await self._admission.admit(call)
+            repair = None
             try:
                 return exchange, await self._watched(exchange, act)
             except UnsupportedFeature as error:
@@ -129,7 +133,9 @@ class Pipeline:
                 call.progress.barred[exchange.deployment.name] = error
             except OrchestratorError as error:
                 exchange.fail(error)
-                self._after_failure(call, exchange, error)
+                repair = await self._repair(exchange, error)
+                if repair is None:
+                    self._after_failure(call, exchange, error)
             except BaseException:
                 # Cancelled, or out of time: the request is on its way and may be answered to nobody.
                 overdue = self._clock.monotonic() >= call.deadline
@@ -149,6 +155,16 @@ class Pipeline:
             return await act(exchange)
         async with Vigil(exchange, self._clock, lambda: self._admission.alternative(call, exchange.deployment)):
             return await act(exchange)
+
+    async def _repair(self, exchange: Exchange, error: OrchestratorError) -> Exchange | None:
+        """One attempt to have a misfit corrected by who made it. It counts no failure: the vendor did answer."""
+        call, answer = exchange.call, exchange.misfit
+        if exchange.repair:
+            call.need = None  # what comes next asks the plain question again
+        if answer is None or not isinstance(error, MalformedReply) or call.repaired or not call.route.repair:
+            return None
+        call.repaired = True
+        return await self._admission.again(exchange, correction(exchange.request, answer, error))
 
     def _learn_slowness(self, exchange: Exchange) -> None:
         """Two deployments in turn were too slow for it, so it is the request: the next such call gets more patience."""
@@ -185,7 +201,9 @@ class Pipeline:
         try:
             call.rules.check(exchange.request, result)
             call.output = expect(call.expectation, result) if call.expectation else None
-        except MalformedReply as error:
+        except (MalformedReply, ContentFiltered) as error:
+            if call.expectation and error.retryable:
+                exchange.misfit = result.message
             error.request_id = answer.request_id
             exchange.fail(error, usage=self._usage(exchange, result), served=result.model, verdict="answered")
             raise

@@ -153,6 +153,7 @@ class Route:
     chooser: Chooser
     deadline_s: float | None
     strict: bool
+    repair: bool
     mix: TokenMix
     pace: Pace
     retry: RetryPolicy = field(default_factory=RetryPolicy)

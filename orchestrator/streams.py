@@ -11,7 +11,7 @@ import contextlib
 
 from orchestrator.attempt import Exchange, Opened
 from orchestrator.backends import Source
-from orchestrator.errors import CallTimeout, MalformedReply, OrchestratorError, StreamInterrupted
+from orchestrator.errors import CallTimeout, ContentFiltered, MalformedReply, OrchestratorError, StreamInterrupted
 from orchestrator.pipeline import Pipeline
 from orchestrator.spec.clock import Clock
 from orchestrator.spec.provider import Decoded, Failure
@@ -93,7 +93,8 @@ class OpenStream:
         usage = result.usage or call.rules.estimate(exchange.request, result)
         try:
             call.output = expect(call.expectation, result)
-        except MalformedReply as error:
+        except (MalformedReply, ContentFiltered) as error:
+            error.request_id = self._source.request_id
             exchange.fail(error, usage=usage, served=result.model, verdict="answered")
             self._fail(error)
             return

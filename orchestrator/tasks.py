@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import orjson
 
-from orchestrator.errors import MalformedReply
+from orchestrator.errors import ContentFiltered, MalformedReply
 from orchestrator.policies.limits import Need
 from orchestrator.policies.output import Expectation
 from orchestrator.pricing.estimates import estimate_tokens
@@ -211,7 +211,38 @@ TASKS: Mapping[Task, TaskRules] = {
 
 
 def expect(expectation: Expectation | None, result: ChatResult) -> Any:
-    """The validated structured output, None if none was asked for or the model called a tool instead."""
-    if expectation is None or (result.message.tool_calls and not result.message.text):
+    """The validated structured output, None if none was asked for or the model called a tool instead.
+
+    Raises:
+        MalformedReply: it does not fit. `retryable` unless it was cut off at the output cap, where the same model with
+            the same cap would do no better.
+        ContentFiltered: there is none, because the model refused or a filter stepped in.
+    """
+    if expectation is None:
         return None
-    return expectation.read(result.message.text)
+    try:
+        return _read(expectation, result)
+    except MalformedReply as error:
+        misfit = error
+    if result.message.tool_calls:
+        return None  # what it says beside its calls is not the answer yet
+    reason = result.finish_reason.unified
+    if reason == "content_filter":
+        raise ContentFiltered("the model refused to answer, or a filter kept its answer back")
+    if reason == "length":
+        raise MalformedReply("the answer was cut off at the cap on output tokens", retryable=False)
+    raise misfit
+
+
+def _read(expectation: Expectation, result: ChatResult) -> Any:
+    texts = [part.text for part in result.message.parts if isinstance(part, Text)]
+    try:
+        return expectation.read("".join(texts))
+    except MalformedReply as error:
+        if len(texts) < 2:
+            raise
+        misfit = error
+    try:
+        return expectation.read(texts[-1])  # a model that must answer by a tool may say something before it
+    except MalformedReply:
+        raise misfit from None

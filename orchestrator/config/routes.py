@@ -80,6 +80,8 @@ def _check(config: RouteConfig, own: dict[str, Any], path: KeyPath, problems: Pr
     if config.retry.per_deployment == 1:
         for key in own.get("retry", {}).keys() & _WAITS:
             problems.add((*path, "retry", key), "no effect: no deployment is asked twice (per_deployment is 1)")
+    if "repair" in own and config.task != "chat":
+        problems.add((*path, "repair"), f"no effect on {config.task}, which has no output=; it is an option of chat")
     picks = (config.pick, *(case.pick for case in config.when))
     if config.sticky and all(len(pick.names) == 1 for pick in picks) and not problems.within(path):
         problems.add((*path, "sticky"), "no effect: every pick of this route is one deployment")

@@ -211,6 +211,11 @@ class RouteConfig(FileModel):
         default="warn",
         description="A setting that the model cannot take: warn (leave it out and say so) or error.",
     )
+    repair: Flag = Field(
+        default=False,
+        description="Chat with output=: an answer that does not fit the schema is sent back once, with the places that"
+        " are wrong, to be corrected. It is paid for, and logged as an attempt of its own.",
+    )
 
 
 class LogConfig(FileModel):

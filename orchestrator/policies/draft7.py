@@ -164,8 +164,8 @@ class _Copy:
             _refuse(f"{keyword} is a list of schemas")
         return [self._schema(one) for one in value]
 
-    def _one_or_several(self, keyword: str, value: Any) -> Any:
-        return self._several(keyword, value) if isinstance(value, list) and value else self._schema(value or True)
+    def _one_or_several(self, _: str, value: Any) -> Any:
+        return [self._schema(one) for one in value] if isinstance(value, list) else self._schema(value)
 
     def _by_name(self, keyword: str, value: Any) -> dict[str, Any]:
         if not isinstance(value, dict):

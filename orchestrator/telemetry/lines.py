@@ -117,6 +117,7 @@ def _attempt(attempt: Attempt) -> dict[str, Any]:
         "cost_usd": _money(attempt.cost.total) if attempt.cost else None,
         "price_row": attempt.cost.price_row if attempt.cost else None,
         "maybe_billed": attempt.maybe_billed,
+        "repair": attempt.repair,
         "request_id": attempt.request_id,
     }
 

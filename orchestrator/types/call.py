@@ -28,7 +28,9 @@ class CallWarning:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """One exchange with one deployment. `error` is the class name of the failure, None for the one that answered."""
+    """One exchange with one deployment. `error` is the class name of the failure, None for the one that answered.
+    `repair`: it asked to correct the answer of the attempt before.
+    """
 
     number: int
     deployment: str
@@ -41,6 +43,7 @@ class Attempt:
     cost: Cost | None = None
     request_id: str | None = None
     maybe_billed: bool = False
+    repair: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,7 +19,7 @@ VISIBLE = "a header's value must be visible ASCII, without control characters or
 
 PROVIDER_KEYS = "api_key, base_url, ca_file, headers, kind, limits, priced_as, proxy, region, retention, trains"
 DEPLOYMENT_KEYS = "defaults, dimensions, limits, model, price, priced_as, profile, provider"
-ROUTE_KEYS = "deadline, defaults, pick, require, retry, sticky, task, then, timeouts, unsupported, when"
+ROUTE_KEYS = "deadline, defaults, pick, repair, require, retry, sticky, task, then, timeouts, unsupported, when"
 SPACES = (
     "'openai/text-embedding-3-large' (text-embedding-3-large, 3072 dimensions) and 'te3' (text-embedding-3-small,"
     " 1536 dimensions) give different vector spaces: vectors of both in one index cannot be compared, and nobody"

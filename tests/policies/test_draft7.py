@@ -123,6 +123,10 @@ def test_verdicts_of_another_validator(schema, value):
           "y": {"required": ["z"]}}}, {"a": [{"z": 1}, {}]}, ("a", 1)),
         ({"required": ["a"]}, {}, ()),
         ({"multipleOf": 0.5}, 1e308, ()),
+        ({"items": False}, [], None),
+        ({"items": False}, [1], ()),
+        ({"items": []}, [1], None),
+        ({"items": [], "additionalItems": False}, [1], ()),
     ],
 )  # fmt: skip
 def test_places(schema, value, path):

@@ -192,6 +192,15 @@ def test_facts_about_the_model_decide(facts: ModelProfile, form: str) -> None:
     assert ("tool_choice" in sent) is (form == "tool")
 
 
+@pytest.mark.parametrize(
+    ("facts", "forced"),
+    [(ModelProfile(), False), (ModelProfile(reasoning="none"), True), (ModelProfile(reasoning="default"), False)],
+)
+def test_a_model_that_never_reasons_can_be_forced(facts: ModelProfile, forced: bool) -> None:
+    """Where only a model that does not reason can be made to call a tool, one that never does needs no word for it."""
+    assert ("tool_choice" in body(model(facts, "deepseek").encode(request(output=OUTPUT)))) is forced
+
+
 def call(name: str, arguments: str, id_: str = "c1") -> dict[str, Any]:
     """A tool call of a message."""
     return {"id": id_, "type": "function", "function": {"name": name, "arguments": arguments}}

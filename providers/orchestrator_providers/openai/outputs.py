@@ -47,11 +47,12 @@ _STRICT = Dialect(refuses=_refuses, closes=True, any_of_only=True, lone_referenc
 class OutputWriter:
     """Writes the output schema of requests to one model."""
 
-    __slots__ = ("_forced_tools", "_json_schema", "_quirks")
+    __slots__ = ("_forced_tools", "_json_schema", "_may_reason", "_quirks")
 
     def __init__(self, quirks: Quirks, model: ModelProfile) -> None:
         self._quirks = quirks
         self._json_schema = quirks.json_schema and model.json_schema is not False
+        self._may_reason = model.reasoning != "none"
         refused = model.tools is False or model.forced_tools is False
         self._forced_tools = quirks.tools and quirks.forced_tools != "never" and not refused
 
@@ -71,8 +72,8 @@ class OutputWriter:
                 body["response_format"] = {"type": "json_object"}
 
     def _can_force(self, request: ChatRequest) -> bool:
-        silent = self._quirks.forced_tools == "always" or request.options.reasoning_effort == "none"
-        return self._forced_tools and silent
+        may_reason = self._may_reason and request.options.reasoning_effort != "none"
+        return self._forced_tools and (self._quirks.forced_tools == "always" or not may_reason)
 
     def _schema(self, output: OutputSchema, warnings: list[CallWarning]) -> dict[str, Any]:
         if not self._quirks.openai_models:
