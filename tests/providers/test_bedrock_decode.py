@@ -337,6 +337,29 @@ def test_nova_by_invoke() -> None:
     assert collect([e for e in _feed(*frames, codec=codec) if not isinstance(e, Failure)]) == _whole({"text": "A"})
 
 
+_EVENTS = ("messageStart", "contentBlockStart", "contentBlockDelta", "contentBlockStop", "messageStop", "metadata")
+_KEYS = st.sampled_from(
+    [*_EVENTS, "start", "delta", "toolUse", "text", "input", "name", "toolUseId", "reasoningContent", "signature"]
+    + ["redactedContent", "citation", "image", "contentBlockIndex", "stopReason", "usage", "type", "index", "message"]
+)
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-2, 3) | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_KEYS, inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@given(
+    st.sampled_from([CLAUDE, NOVA, "x.y"]), st.lists(st.tuples(st.sampled_from([*_EVENTS, "chunk", "!x", ""]), _JSON))
+)
+def test_no_event_raises(model: str, frames: list[tuple[str, Any]]) -> None:
+    """Events of any shape under any name give events or one failure, which is the last."""
+    decoder = chat(model, chat_api="invoke").decoder()
+    events = [*decoder.feed([(name, orjson.dumps(value)) for name, value in frames]), *decoder.end()]
+    assert sum(isinstance(event, Failure | Finish) for event in events) == 1
+    assert isinstance(events[-1], Failure | Finish)
+
+
 def test_other_models_stay_with_converse() -> None:
     """A provider with `chat_api: invoke` may serve other makers' models too: they go by Converse."""
     encoded = chat("meta.llama3-2-1b-instruct-v1:0", chat_api="invoke").encode(ask())

@@ -10,7 +10,7 @@ from typing import Any
 from orchestrator.errors import UnsupportedFeature
 from orchestrator.types.chat import Media
 
-__all__ = ["DocumentNames", "write_media"]
+__all__ = ["CARRIED", "DocumentNames", "write_media"]
 
 _DOCUMENTS = {
     "application/msword": "doc",
@@ -50,6 +50,9 @@ _SOUNDS = {
     "x-wav": "wav",
 }
 _FAMILIES: Mapping[str, Mapping[str, str]] = {"audio": _SOUNDS, "image": _IMAGES, "video": _VIDEOS}
+CARRIED = frozenset({*_DOCUMENTS, *[f"{family}/{kind}" for family, kinds in _FAMILIES.items() for kind in kinds]})
+"""The media types that have a place in the API; models read some of them each."""
+
 _REFUSED_IN_NAME = re.compile(r"[^A-Za-z0-9\s()\[\]-]+")
 _SPACE = re.compile(r"\s+")
 _EXTENSION = re.compile(r"\.[A-Za-z0-9]{1,5}$")

@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from orchestrator.errors import ConfigError
 from orchestrator.spec.provider import Profile, Target
+from orchestrator_providers.bedrock.media import CARRIED
 
 __all__ = ["KIND", "PROFILE", "endpoint", "locate", "region_of", "short_name", "vendor"]
 
@@ -32,7 +33,7 @@ PROFILE = Profile(
         "chat_api": "`converse` (built in), or `invoke` for InvokeModel where the model is a Claude or a Nova",
     },
     secret_settings=frozenset({"access_key_id", "secret_access_key", "session_token"}),
-    media=frozenset({"application/*", "audio/*", "image/*", "text/*", "video/*"}),
+    media=CARRIED,
     charges_output_cap=True,
 )
 
