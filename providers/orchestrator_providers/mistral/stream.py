@@ -62,6 +62,8 @@ class MistralDecoder(FrameDecoder):
 
     def _identify(self, chunk: Mapping[str, Any], out: Decoded) -> None:
         known = self._identity
+        if known.response_id and known.model:
+            return
         found = ResponseMetadata(
             response_id=known.response_id or label(chunk.get("id")), model=known.model or label(chunk.get("model"))
         )

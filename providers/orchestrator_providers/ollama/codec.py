@@ -28,7 +28,7 @@ class OllamaChat:
     A server gives a model a context of its own choosing, often 4,096 tokens, whatever the model could take. By default
     it cuts a longer prompt and answers from what is left, with status 200 and no word of it. So `truncate` and `shift`
     are sent as false: then the server refuses the prompt (`ContextTooLong`), and an answer that fills the context ends
-    with `length`. Servers before 0.12.6 know neither and go on cutting; there, all a client sees is a
+    with `length`. Older servers know neither and go on cutting; there, all a client sees is a
     `prompt_eval_count` (`usage.input_tokens`) below what it sent. A larger context is asked for with
     `provider_options: {ollama: {options: {num_ctx: 32768}}}`.
     """

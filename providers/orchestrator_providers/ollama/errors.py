@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 
 from orchestrator.errors import (
+    AuthenticationFailed,
     ContextTooLong,
     OrchestratorError,
     QuotaExhausted,
@@ -37,6 +38,12 @@ _BY_TEXT: tuple[tuple[frozenset[int], re.Pattern[str], ErrorKind], ...] = (
         frozenset({500}),
         re.compile(r"requires more system memory|unable to load model"),
         error_kind(ServerError, retryable=False),
+    ),
+    # ollama.com: the key is good, but this model is not for it.
+    (
+        frozenset({403}),
+        re.compile(r"requires a subscription|is disabled"),
+        error_kind(AuthenticationFailed, scope="deployment"),
     ),
     # ollama.com: an hourly limit comes back soon enough to be called a rate.
     (frozenset({429}), re.compile(r"weekly usage limit"), error_kind(QuotaExhausted)),

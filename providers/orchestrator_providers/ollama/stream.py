@@ -101,7 +101,7 @@ class OllamaDecoder(FrameDecoder):
         out.append(ReasoningDelta(_REASONING, text))
 
     def _add_call(self, raw: Mapping[str, Any], out: Decoded) -> None:
-        """Calls come whole; servers before 0.12 give them no ids."""
+        """Calls come whole; older servers give them no ids."""
         block = f"call_{self._calls}"
         call = _read_call(raw, block)
         self._calls += 1
@@ -119,7 +119,7 @@ class OllamaDecoder(FrameDecoder):
         self.done = True
 
     def _reason(self, raw: str | None) -> FinishReason:
-        """`load` and `unload` say that nothing was asked; servers before 0.1.38 gave no reason at all."""
+        """`load` and `unload` say that nothing was asked; old servers gave no reason at all."""
         unified = _FINISH.get(raw or "stop", "other")
         return FinishReason("tool_calls" if self._calls and unified == "stop" else unified, raw)
 
