@@ -199,7 +199,7 @@ def _by_phrase(status: int, message: str) -> ErrorKind | None:
 def _by_status(status: int, body: ErrorBody) -> ErrorKind:
     if status >= 500:
         # Gateways wrap: a 500 around an inner 429 is a 429.
-        inner = next((int(code) for code in body.codes if code.isdigit() and len(code) == 3), status)
+        inner = next((int(code) for code in body.codes if code.isascii() and code.isdigit() and len(code) == 3), status)
         return _BY_STATUS.get(inner if inner >= 400 else status, error_kind(ServerError))
     return _BY_STATUS.get(status, error_kind(InvalidRequest))
 
