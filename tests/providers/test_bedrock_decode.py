@@ -338,10 +338,9 @@ def test_nova_by_invoke() -> None:
 
 
 _EVENTS = ("messageStart", "contentBlockStart", "contentBlockDelta", "contentBlockStop", "messageStop", "metadata")
-_KEYS = st.sampled_from(
-    [*_EVENTS, "start", "delta", "toolUse", "text", "input", "name", "toolUseId", "reasoningContent", "signature"]
-    + ["redactedContent", "citation", "image", "contentBlockIndex", "stopReason", "usage", "type", "index", "message"]
-)
+_FIELDS = ("start", "delta", "toolUse", "text", "input", "name", "toolUseId", "reasoningContent", "signature", "type")
+_OTHERS = ("redactedContent", "citation", "image", "contentBlockIndex", "stopReason", "usage", "index", "message")
+_KEYS = st.sampled_from([*_EVENTS, *_FIELDS, *_OTHERS])
 _JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-2, 3) | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_KEYS, inner, max_size=4),
