@@ -26,12 +26,10 @@ _BY_KIND: Mapping[str, str] = {
     "bedrock": "sample_bedrock",
     "cohere": "sample_cohere",
     "google": "sample_google",
-    "google": "sample_google",
     "mistral": "sample_mistral",
     "ollama": "sample_ollama",
     "openai_responses": "sample_openai_responses",
     "tei": "sample_tei",
-    "vertex": "sample_google",
     "vertex": "sample_google",
     "xai_responses": "sample_openai_responses",
 }

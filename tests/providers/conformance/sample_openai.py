@@ -11,7 +11,7 @@ from wire_sample import ChatSample, EmbedSample, RerankSample, Said, Stream, Wir
 from orchestrator.spec.provider import Profile
 from orchestrator.types.usage import Usage
 
-__all__ = ["sample"]
+__all__ = ["embed_sample", "sample"]
 
 _USAGE = {
     "prompt_tokens": 90,
@@ -107,7 +107,8 @@ def _ranking(pairs: list[tuple[int, float]]) -> Any:
     return {"id": "rr-9", "model": "rank-9", "results": rows, "usage": {"total_tokens": 7}}
 
 
-def _embed(profile: Profile) -> EmbedSample:
+def embed_sample(profile: Profile) -> EmbedSample:
+    """The embeddings of a vendor of this shape."""
     same = [lambda vectors: _embeddings(list(reversed(_rows(vectors))))]
     if not profile.quirks.int8_embeddings:
         same.append(_base64)
@@ -130,7 +131,7 @@ def sample(profile: Profile) -> WireSample:
             usage=_USAGE,
             counts=_COUNTS,
         ),
-        embed=_embed(profile),
+        embed=embed_sample(profile),
         rerank=RerankSample(
             whole=_ranking,
             same=(lambda pairs: _ranking(list(reversed(pairs))),),

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from entries import bind, chat_codec, kinds_with
+from entries import WIRES, bind, chat_codec, kinds_with, sample_of
 
 from orchestrator.errors import UnsupportedFeature
 from orchestrator.spec.provider import Encoded
@@ -116,8 +116,8 @@ def test_an_output_schema_is_sent_or_refused(kind: str) -> None:
     request = replace(_ask(), tools=(), output=OutputSchema(name="place", schema=SCHEMA))
     found = _encoded(kind, request)
     if found is not None:
-        assert b'"city"' in found.request.body
-        assert b'"city"' in chat_codec(kind).encode_stream(request).request.body
+        assert b"city" in found.request.body
+        assert b"city" in chat_codec(kind).encode_stream(request).request.body
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -133,7 +133,7 @@ def test_provider_options_reach_only_their_kind(kind: str) -> None:
 def test_media_that_the_profile_names_is_written(kind: str) -> None:
     """Media of a type that the profile names is in the body; media of a type it does not name is refused."""
     codec = chat_codec(kind)
-    media = bind_media(kind)
+    media = WIRES[kind].profile.media
     for media_type in ("image/png", "application/pdf", "audio/wav", "text/plain", "video/mp4"):
         message = Message("user", (Text("Look."), Media(media_type=media_type, data=b"SOME-BYTES", filename="a.b")))
         request = ChatRequest(messages=(message,))
@@ -143,13 +143,6 @@ def test_media_that_the_profile_names_is_written(kind: str) -> None:
         else:
             with pytest.raises(UnsupportedFeature):
                 codec.encode(request)
-
-
-def bind_media(kind: str) -> frozenset[str]:
-    """The media types of a kind."""
-    from entries import WIRES
-
-    return WIRES[kind].profile.media
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -188,5 +181,8 @@ def test_a_ranking_asks_for_as_many_as_wanted(kind: str) -> None:
     found = codec.encode(request)
     assert found == codec.encode(request)
     plain = codec.encode(replace(request, options=RerankOptions()))
-    assert found.request != plain.request or [warning for warning in found.warnings if warning.setting == "top_n"]
+    sample = sample_of(kind).rerank
+    assert sample is not None
+    warned = [warning for warning in found.warnings if warning.setting == "top_n"]
+    assert (found.request != plain.request or bool(warned)) == sample.sends_top_n
     assert found.request.body.index(b'"one"') < found.request.body.index(b'"two"')
