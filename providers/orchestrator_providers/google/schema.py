@@ -34,8 +34,6 @@ _FORMATS = frozenset({"date", "date-time", "double", "float", "int32", "int64", 
 _NAMED = ("$defs", "properties")
 _LISTED = ("anyOf", "oneOf", "prefixItems")
 _SINGLE = ("additionalProperties", "items")
-_MOST_NESTED = 64
-"""A schema that holds itself in `allOf` has no end; nothing sensible is as deep as this."""
 
 
 def write_schema(schema: Mapping[str, Any], *, json_schema: bool) -> Fitted:
@@ -68,11 +66,11 @@ def _refused_by_subset(keyword: str, value: Any) -> bool:
 class _Plain:
     """The schema said in fewer words, of the same meaning: no `allOf`, constants, open bounds or annotations."""
 
-    __slots__ = ("_depth", "_root", "schema")
+    __slots__ = ("_root", "_within", "schema")
 
     def __init__(self, root: Mapping[str, Any]) -> None:
         self._root = root
-        self._depth = 0
+        self._within: list[Any] = []
         self.schema = self._write(root)
 
     def _write(self, schema: Mapping[str, Any]) -> _Schema:
@@ -101,22 +99,32 @@ class _Plain:
     def _without_all_of(self, schema: Mapping[str, Any]) -> Mapping[str, Any]:
         """All of several schemas as one: their properties together."""
         members = schema.get("allOf")
-        if not isinstance(members, list) or self._depth > _MOST_NESTED:
+        if not isinstance(members, list):
             return schema
         rest = {key: value for key, value in schema.items() if key != "allOf"}
         if len(members) == 1 and _reference(members[0]):
             return {**rest, **members[0]}
         together: _Schema = {}
-        self._depth += 1
         for member in (*members, rest):
-            target = self._target(member) if _reference(member) else member
-            _add(together, self._without_all_of(target) if isinstance(target, Mapping) else {})
-        self._depth -= 1
+            _add(together, self._resolved(member))
         return together
 
-    def _target(self, schema: Mapping[str, Any]) -> Any:
+    def _resolved(self, member: Any) -> Mapping[str, Any]:
+        """A member of `allOf` as it stands, or what it refers to; nothing where it holds itself."""
+        if not _reference(member):
+            return self._without_all_of(member) if isinstance(member, Mapping) else {}
+        reference = member["$ref"]
+        target = self._target(reference)
+        if reference in self._within or not isinstance(target, Mapping):
+            return {}
+        self._within.append(reference)
+        found = self._without_all_of(target)
+        self._within.pop()
+        return found
+
+    def _target(self, reference: str) -> Any:
         found: Any = self._root
-        for step in str(schema["$ref"]).split("/")[1:]:
+        for step in reference.split("/")[1:]:
             found = found.get(step) if isinstance(found, Mapping) else None
         return found
 
