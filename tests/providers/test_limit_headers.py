@@ -13,11 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from orchestrator.registry import find, kinds
 from orchestrator.spec.stores import SeenLimit
-from orchestrator_providers.anthropic.profile import PROFILE as ANTHROPIC
-from orchestrator_providers.openai.profile import PROFILE as OPENAI
 from orchestrator_providers.shared.limit_headers import STYLES, read_limits
-from orchestrator_providers.vendors import WIRES
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 DAY = 86_400.0
@@ -197,7 +195,7 @@ def test_any_bytes_at_all(style, headers):
 
 def test_styles_of_the_profiles():
     """Every style a profile names exists, every style has a vendor, and a style nobody knows reads nothing."""
-    named = {wire.profile.limit_headers for wire in WIRES.values()} | {OPENAI.limit_headers, ANTHROPIC.limit_headers}
+    named = {find(kind).profile.limit_headers for kind in kinds()}
     assert named - {""} == STYLES
     assert read("", x("requests", 1, 1)) == read("morse", x("requests", 1, 1)) == ()
 
@@ -216,8 +214,8 @@ def recorded():
 
 def test_recorded_headers():
     """Recorded limits are read for each vendor with a style: all of them, with sensible periods and sums."""
-    styles = {kind: wire.profile.limit_headers for kind, wire in WIRES.items()}
-    styles |= {"openai": "openai", "anthropic": "anthropic", "azure_ai": "openai", "pydantic_gateway": "openai"}
+    styles = {kind: find(kind).profile.limit_headers for kind in kinds()}
+    styles |= {"azure_ai": "openai", "pydantic_gateway": "openai"}
     answers, days, sums = Counter(), Counter(), 0
     for vendor, headers in recorded():
         if styles.get(vendor):
