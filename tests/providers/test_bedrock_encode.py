@@ -98,6 +98,9 @@ def test_a_history_with_calls_defines_their_tools() -> None:
         "tools": [{"toolSpec": {"name": "t", "inputSchema": {"json": {"type": "object"}}}}]
     }
     assert settings_of(encoded) == [("compatibility", "tools")]
+    forced = chat().encode(ask(message("user", "A"), *history, tool_choice="required"))
+    assert "toolChoice" not in body(forced)["toolConfig"]
+    assert ("unsupported", "tool_choice") in settings_of(forced)
     assert body(encoded)["messages"][-1]["content"][0]["toolResult"]["content"] == [{"text": "(empty)"}]
 
 

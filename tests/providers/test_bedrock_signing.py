@@ -180,24 +180,29 @@ def test_expiring_credentials_are_renewed_ahead_of_their_end() -> None:
     """What botocore finds is asked for once, again when its end is near, and anew after a refusal."""
     chain = _Chain()
     opened: list[int] = []
-    source = ChainSource(lambda: opened.append(1) or chain)
+    now = [NOW]
+    source = ChainSource(lambda: opened.append(1) or chain, lambda: now[0])
     signer = AwsSigner(_grant(), source, "us-east-1")
     assert opened == []
 
     def near_its_end() -> None:
         chain.left_s = 100
 
-    found = list(_tokens(signer, lambda: None, near_its_end, lambda: None, signer.refresh))
+    def refused_later() -> None:
+        assert signer.refresh() is False, "just fetched: the refusal has another reason"
+        now[0] += 61
+        assert signer.refresh() is True
+        assert signer.refresh() is False
+
+    found = list(_tokens(signer, lambda: None, near_its_end, lambda: None, refused_later))
     assert found == ["t1", "t1", "t2", "t2", "t3"]
     assert len(opened) == 2
-    assert signer.refresh() is True
-    assert signer.refresh() is False
 
 
 def test_calls_wait_for_no_one_while_their_credential_is_good() -> None:
     """While one call renews, the others go on with what they have."""
     chain = _Chain()
-    signer = AwsSigner(_grant(), ChainSource(lambda: chain), "us-east-1")
+    signer = AwsSigner(_grant(), ChainSource(lambda: chain, lambda: NOW), "us-east-1")
     asyncio.run(signer.prepare())
     chain.left_s = 100
     with signer._lock:  # another call is at it
@@ -209,7 +214,7 @@ def test_calls_wait_for_no_one_while_their_credential_is_good() -> None:
 @pytest.mark.parametrize("found", [None, SimpleNamespace(get_frozen_credentials=lambda: None)])
 def test_no_credentials_is_a_failed_authentication(found: Any) -> None:
     """Where botocore finds nothing, the call fails as a credential that is missing."""
-    signer = AwsSigner(_grant(), ChainSource(lambda: found), "us-east-1")
+    signer = AwsSigner(_grant(), ChainSource(lambda: found, lambda: NOW), "us-east-1")
     with pytest.raises(AuthenticationFailed, match="no AWS credentials"):
         asyncio.run(signer.prepare())
     with pytest.raises(AuthenticationFailed):
@@ -222,7 +227,7 @@ def test_what_botocore_raises_never_shows() -> None:
     def broken() -> Any:
         raise OSError("/home/someone/.aws secret")
 
-    signer = AwsSigner(_grant(), ChainSource(broken), "us-east-1")
+    signer = AwsSigner(_grant(), ChainSource(broken, lambda: NOW), "us-east-1")
     with pytest.raises(AuthenticationFailed) as caught:
         asyncio.run(signer.prepare())
     assert "someone" not in str(caught.value)

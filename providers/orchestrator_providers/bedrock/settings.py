@@ -143,12 +143,12 @@ class Settings:
             choice = _choice_with_output_tool(choice, alone=not request.tools)
         elif choice == "none" and tools:
             tools = self._silenced(tools, called)
-        if not tools:
-            tools = self._remembered(called)
         if tools:
             self.body["toolConfig"] = {"tools": tools}
             self._write_choice(choice, parallel=request.options.parallel_tool_calls)
-        if choice not in (None, "auto", "none") and not request.tools and request.output is None:
+        elif remembered := self._remembered(called):
+            self.body["toolConfig"] = {"tools": remembered}
+        if choice not in (None, "auto", "none") and not tools:
             self._unsupported("tool_choice", "there are no tools to choose from")
 
     def _silenced(self, tools: list[dict[str, Any]], called: Iterable[str]) -> list[dict[str, Any]]:

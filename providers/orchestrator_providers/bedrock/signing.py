@@ -43,10 +43,11 @@ def make_signer(grant: Grant) -> Signer:
     """
     if grant.secret is not None:
         return HeaderSigner(grant.headers, secret=grant.secret, header="authorization", prefix="Bearer ")
-    return AwsSigner(grant, _source(grant.settings), region_of(grant.settings))
+    return AwsSigner(grant, _source(grant), region_of(grant.settings))
 
 
-def _source(settings: Mapping[str, Any]) -> CredentialSource:
+def _source(grant: Grant) -> CredentialSource:
+    settings = grant.settings
     key_id, key = settings.get("access_key_id"), settings.get("secret_access_key")
     if key_id is not None and key is not None:
         return StaticSource(key_id, key, settings.get("session_token"))
@@ -55,7 +56,7 @@ def _source(settings: Mapping[str, Any]) -> CredentialSource:
     if find_spec("botocore") is None:
         raise ConfigError(_NO_BOTOCORE)
     profile = settings.get("profile")
-    return ChainSource(lambda: _open_chain(profile))
+    return ChainSource(lambda: _open_chain(profile), grant.time)
 
 
 class AwsSigner:
@@ -131,13 +132,17 @@ class StaticSource:
 class ChainSource:
     """What botocore finds: environment, files, SSO, roles, the machine's own metadata service.
 
-    `open_chain` gives botocore's credentials object, or None where there is nothing to be found.
+    `open_chain` gives botocore's credentials object, or None where there is nothing to be found; `time` is in seconds.
     """
 
-    __slots__ = ("_chain", "_known", "_open_chain")
+    _FRESH_S = 60.0
 
-    def __init__(self, open_chain: Callable[[], Any]) -> None:
+    __slots__ = ("_chain", "_fetched_at", "_known", "_open_chain", "_time")
+
+    def __init__(self, open_chain: Callable[[], Any], time: Callable[[], float]) -> None:
         self._open_chain = open_chain
+        self._time = time
+        self._fetched_at = 0.0
         self._chain: Any = None
         self._known: Credential | None = None
 
@@ -158,13 +163,17 @@ class ChainSource:
             raise AuthenticationFailed("no AWS credentials were found where botocore looks for them")
         self._known = Credential(frozen.access_key, frozen.secret_key, frozen.token)
         self._chain = chain
+        self._fetched_at = self._time()
         return self._known
 
     def refresh(self) -> bool:
-        """See `CredentialSource.refresh`. What was refused is thrown away once: the next call looks again."""
-        thrown_away = self._known is not None
+        """See `CredentialSource.refresh`. What was just fetched is not fetched again: the refusal has another reason,
+        such as a model that the account has no access to.
+        """
+        if self._known is None or self._time() - self._fetched_at < self._FRESH_S:
+            return False
         self._known = self._chain = None
-        return thrown_away
+        return True
 
 
 def _open_chain(profile: str | None) -> Any:
