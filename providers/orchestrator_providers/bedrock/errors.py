@@ -12,7 +12,6 @@ from orchestrator.errors import (
     InvalidRequest,
     OrchestratorError,
     Overloaded,
-    QuotaExhausted,
     RateLimited,
     ServerError,
 )
@@ -32,8 +31,8 @@ _TABLE: ErrorTable = {
     "modeltimeoutexception": error_kind(CallTimeout, kind="first_token", maybe_billed=True),
     "requestentitytoolargeexception": error_kind(ContextTooLong),
     "resourcenotfoundexception": _ELSEWHERE,
-    # The account's quota for this one model.
-    "servicequotaexceededexception": error_kind(QuotaExhausted, scope="deployment"),
+    # The account's quota for one model, which AWS raises on request: another may do, waiting a little does not help.
+    "servicequotaexceededexception": error_kind(RateLimited, retryable=False),
     "serviceunavailable": error_kind(Overloaded),
     "serviceunavailableexception": error_kind(Overloaded),
     "throttling": error_kind(RateLimited),

@@ -125,11 +125,12 @@ class Settings:
         return 1.0
 
     def _write_stop(self, stop: tuple[str, ...]) -> None:
-        accepted = [] if "stop" in self._profile.refuses else [text for text in stop if text.strip()]
+        if "stop" in self._profile.refuses:
+            self._unsupported("stop", "the model does not take it")
+            return
+        accepted = [text for text in stop if text.strip()]
         if len(accepted) < len(stop):
-            whole = "the model does not take it"
-            blank = "stop sequences of white space only are refused by the vendor"
-            self._unsupported("stop", blank if accepted or "stop" not in self._profile.refuses else whole)
+            self._unsupported("stop", "stop sequences of white space only are refused by the vendor")
         if accepted:
             self._inference["stopSequences"] = accepted
 
