@@ -242,7 +242,7 @@ def config(url: str, **provider: Any) -> dict[str, Any]:
         "version": 1,
         "providers": {"own": {"kind": "tei", "base_url": url, **provider}},
         "deployments": {
-            "vectors": {"provider": "own", "model": "BAAI/bge-m3", "price": {"input": 0}},
+            "vectors": {"provider": "own", "model": "acme/embedder", "price": {"input": 0}},
             "ranker": {"provider": "own", "model": "BAAI/bge-reranker-v2-m3", "price": {"input": 0}},
         },
         "routes": {
