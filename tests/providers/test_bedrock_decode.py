@@ -159,6 +159,27 @@ def test_traces_and_tiers_are_kept() -> None:
     assert whole.usage.raw == {**USAGE, "service_tier": "flex", "speed": "optimized"}
 
 
+def test_starts_and_deltas_that_say_nothing() -> None:
+    """An empty start of a text block, an empty delta and a stop of what never opened are no harm."""
+    frames = [_start(0), _delta(0), _delta(0, text="A"), _stop(0), _stop(1)]
+    assert _same([{"text": "A"}], frames).message.text == "A"
+
+
+@pytest.mark.parametrize(
+    "frames",
+    [
+        [_start(0, toolUse={"toolUseId": "t", "name": "f"})] * 2,
+        [_delta(0, text="A"), _stop(0), _delta(0, text="B")],
+        [_start(0, toolUse={"toolUseId": "t", "name": "f"}), _delta(0, text="A")],
+        [_start(0, toolUse={"toolUseId": "t"})],
+        [("contentBlockDelta", b"{")],
+    ],
+)
+def test_blocks_in_disorder_are_malformed(frames: list[Frame]) -> None:
+    """A block that opens twice, goes on after its end, changes its kind or has no name is a malformed reply."""
+    assert type(_failed(*frames, *_end())) is MalformedReply
+
+
 def test_a_stop_reason_is_enough_to_end() -> None:
     """After the stop reason only the usage may follow: a body that ends there is complete, without counts."""
     decoder = chat().decoder()

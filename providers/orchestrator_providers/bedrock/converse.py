@@ -7,6 +7,7 @@ from typing import Any
 from orchestrator.errors import MalformedReply, OrchestratorError
 from orchestrator.spec.provider import Encoded, Framing, StreamDecoder, Target
 from orchestrator.spec.transport import HttpReply, HttpRequest
+from orchestrator.types.call import CallWarning
 from orchestrator.types.chat import ChatRequest, ChatResult, Message, ToolCall
 from orchestrator_providers.bedrock.blocks import extra_fields, finish_reason, marks, read_block
 from orchestrator_providers.bedrock.errors import read_failure
@@ -51,7 +52,7 @@ class ConverseChat:
         body, warnings = self._write(request)
         return Encoded(HttpRequest(self._stream_url, write_json(body), STREAM_HEADERS), warnings)
 
-    def _write(self, request: ChatRequest) -> tuple[dict[str, Any], tuple[Any, ...]]:
+    def _write(self, request: ChatRequest) -> tuple[dict[str, Any], tuple[CallWarning, ...]]:
         history = write_history(request.messages, plain_ids=self._plain_ids)
         settings = Settings(self._model, self._profile, request, history.called)
         body: dict[str, Any] = {"messages": history.turns}

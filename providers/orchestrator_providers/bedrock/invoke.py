@@ -11,6 +11,7 @@ import orjson
 from orchestrator.errors import OrchestratorError, UnsupportedFeature
 from orchestrator.spec.provider import Decoded, Encoded, Failure, Framing, StreamDecoder, Target
 from orchestrator.spec.transport import HttpReply, HttpRequest
+from orchestrator.types.call import CallWarning
 from orchestrator.types.chat import ChatRequest, ChatResult, Media, Part, ToolResult
 from orchestrator_providers.anthropic.codec import AnthropicChat
 from orchestrator_providers.bedrock.converse import STREAM_HEADERS, ConverseChat
@@ -116,7 +117,7 @@ class NovaInvoke(ConverseChat):
     _operation = "invoke"
     _stream_operation = "invoke-with-response-stream"
 
-    def _write(self, request: ChatRequest) -> tuple[dict[str, Any], tuple[Any, ...]]:
+    def _write(self, request: ChatRequest) -> tuple[dict[str, Any], tuple[CallWarning, ...]]:
         body, warnings = super()._write(request)
         # Here the model's own fields stand beside the others.
         own = body.pop("additionalModelRequestFields", {})

@@ -44,7 +44,7 @@ _PADDING = "p"
 class _Block:
     """An open content block: what of it came so far. `kind` is the key that its content stands under."""
 
-    __slots__ = ("citations", "fields", "id", "kind", "pieces", "redacted", "started")
+    __slots__ = ("citations", "fields", "id", "kind", "pieces", "redacted")
 
     def __init__(self, id_: str, kind: str, fields: dict[str, Any]) -> None:
         self.id = id_
@@ -53,7 +53,6 @@ class _Block:
         self.pieces: list[str] = []
         self.citations: list[Any] = []
         self.redacted: list[bytes] = []
-        self.started = False
 
     @property
     def stands_in(self) -> bool:
@@ -119,10 +118,9 @@ class ConverseDecoder(FrameDecoder):
         self._finish(events)
 
     def _start_block(self, value: dict[str, Any], events: Decoded) -> None:
-        ((kind, fields),) = value["start"].items()
-        block = self._open(value["contentBlockIndex"], kind, dict(fields), events)
-        if kind == "toolUse" and not block.stands_in:
-            self._called_tools |= block.shown
+        for kind, fields in value["start"].items():  # none for text: its first delta opens the block
+            block = self._open(value["contentBlockIndex"], kind, dict(fields), events)
+            self._called_tools |= kind == "toolUse" and block.shown and not block.stands_in
 
     def _open(self, index: int, kind: str, fields: dict[str, Any], events: Decoded) -> _Block:
         block = _Block(str(index), kind, fields)
@@ -140,14 +138,14 @@ class ConverseDecoder(FrameDecoder):
 
     def _delta(self, value: dict[str, Any], events: Decoded) -> None:
         index = value["contentBlockIndex"]
-        ((kind, content),) = value["delta"].items()
-        block = self._blocks.get(index)
-        place = "text" if kind == "citation" else kind
-        if block is None:
-            block = self._open(index, place, {}, events)
-        elif kind in _DELTAS and place != block.kind:
-            raise MalformedReply("a content block of the stream changes its kind")
-        _DELTAS.get(kind, _merge)(block, content, events)
+        for kind, content in value["delta"].items():
+            block = self._blocks.get(index)
+            place = "text" if kind == "citation" else kind
+            if block is None:
+                block = self._open(index, place, {}, events)
+            elif kind in _DELTAS and place != block.kind:
+                raise MalformedReply("a content block of the stream changes its kind")
+            _DELTAS.get(kind, _merge)(block, content, events)
 
     def _stop_block(self, value: dict[str, Any], events: Decoded) -> None:
         block = self._blocks.pop(value["contentBlockIndex"], None)
