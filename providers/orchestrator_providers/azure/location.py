@@ -27,15 +27,9 @@ class Cloud:
 
 
 _CLOUDS = {
-    "public": Cloud(
-        "openai.azure.com", "https://login.microsoftonline.com", "https://cognitiveservices.azure.com/.default"
-    ),
-    "usgov": Cloud(
-        "openai.azure.us", "https://login.microsoftonline.us", "https://cognitiveservices.azure.us/.default"
-    ),
-    "china": Cloud(
-        "openai.azure.cn", "https://login.partner.microsoftonline.cn", "https://cognitiveservices.azure.cn/.default"
-    ),
+    "public": Cloud("openai.azure.com", "login.microsoftonline.com", "https://cognitiveservices.azure.com/.default"),
+    "usgov": Cloud("openai.azure.us", "login.microsoftonline.us", "https://cognitiveservices.azure.us/.default"),
+    "china": Cloud("openai.azure.cn", "login.chinacloudapi.cn", "https://cognitiveservices.azure.cn/.default"),
 }
 
 
@@ -80,15 +74,17 @@ def locate(settings: Mapping[str, Any]) -> str:
 def deployment_base(target: Target) -> str:
     """The base URL below which one deployment's tasks are."""
     version = _version(target)
-    if version is None or "/deployments/" in target.base_url:
+    if "/deployments/" in target.base_url:
         return _with_version(target.base_url, version)
+    if version is None:
+        return _v1(target.base_url)
     return f"{_root(target.base_url)}/openai/deployments/{quote(target.model, safe='')}?api-version={version}"
 
 
 def responses_base(target: Target) -> str:
     """The base URL of the Responses API, which names its deployment in the body."""
     version = _version(target)
-    return target.base_url if version is None else f"{_root(target.base_url)}/openai?api-version={version}"
+    return _v1(target.base_url) if version is None else f"{_root(target.base_url)}/openai?api-version={version}"
 
 
 def models_base(target: Target) -> str:
@@ -103,6 +99,12 @@ def _version(target: Target) -> str | None:
 
 def _with_version(base_url: str, version: str | None) -> str:
     return base_url if version is None or "?" in base_url else f"{base_url}?api-version={version}"
+
+
+def _v1(base_url: str) -> str:
+    """With the version where only the path before it is given; a bare host gets the whole path further on."""
+    base = base_url.rstrip("/")
+    return f"{base}/v1" if base.endswith("/openai") else base
 
 
 def _root(base_url: str) -> str:
