@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import UTC
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
+
+import orjson
 
 from orchestrator.errors import AuthenticationFailed, ConfigError
 from orchestrator.spec.auth import Grant, HeaderSigner, Signer, Token, TokenSigner
@@ -59,10 +62,11 @@ def _load(file: str | None) -> Any:
 
     if file is None:
         return auth.default(scopes=_SCOPES)[0]
-    import warnings  # noqa: PLC0415
+    load: Any = auth.load_credentials_from_file
+    if orjson.loads(Path(file).read_bytes()).get("type") == "service_account":
+        from google.oauth2.service_account import Credentials  # noqa: PLC0415
 
-    with warnings.catch_warnings():
-        # The library warns that a file from a stranger may name any token URL; this one is named by the operator.
-        warnings.simplefilter("ignore", DeprecationWarning)
-        load: Any = auth.load_credentials_from_file
-        return load(file, scopes=_SCOPES)[0]
+        # The loader of every kind warns that it takes any kind.
+        load = Credentials.from_service_account_file
+        return load(file, scopes=_SCOPES)
+    return load(file, scopes=_SCOPES)[0]

@@ -24,6 +24,7 @@ GOOGLE = Profile(
     prices="google",
     otel_name="gcp.gemini",
     media=_MEDIA,
+    schema_by_tool=True,
 )
 VERTEX = Profile(
     kind="vertex",
@@ -41,6 +42,7 @@ VERTEX = Profile(
         "credentials_file": "JSON file of a service account or of a workload identity; default: the environment's own",
     },
     media=_MEDIA,
+    schema_by_tool=True,
 )
 
 
