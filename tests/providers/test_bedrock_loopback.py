@@ -16,6 +16,8 @@ import pytest
 from test_bedrock_eventstream import event
 
 from orchestrator import AsyncOrchestrator, errors
+from orchestrator.spec.transport import HttpReply, HttpRequest
+from orchestrator.testing import ScriptedTransport
 from orchestrator.transport.httpx import HttpxTransport
 
 KEY_ID, KEY = "AKIALOOPBACK", "loopback-secret"
@@ -169,6 +171,50 @@ def test_an_api_key_of_every_task(monkeypatch: pytest.MonkeyPatch) -> None:
         asyncio.run(_everything(AsyncOrchestrator(_config(vendor, api_key={"env": "TEST_BEDROCK_KEY"}))))
         assert {headers["authorization"] for _, headers, _ in vendor.seen} == {"Bearer bedrock-api-key"}
         assert not any("x-amz-date" in headers for _, headers, _ in vendor.seen)
+
+
+def test_what_botocore_finds_signs_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without keys in the file, those of AWS's own environment variables are found at the first call."""
+    pytest.importorskip("botocore")
+    for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", KEY_ID)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", KEY)
+    with _vendor() as vendor:
+        asyncio.run(_everything(AsyncOrchestrator(_config(vendor))))
+        for path, headers, raw in vendor.seen:
+            assert headers["authorization"] == _signed_by_botocore(vendor.base_url, path, headers, raw)
+
+
+def test_the_address_and_the_price_without_a_base_url(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The region makes the address, and at that address the book's prices hold, by the inference profile asked for."""
+    monkeypatch.setenv("TEST_BEDROCK_KEY", "bedrock-api-key")
+    urls: list[str] = []
+
+    def answer(request: HttpRequest) -> HttpReply:
+        urls.append(request.url)
+        return HttpReply(200, {}, _answer("/model/x/converse", {})[0])
+
+    async def costs() -> list[str | None]:
+        found = []
+        for model in (MODEL, f"global.{MODEL.removeprefix('us.')}"):
+            provider = {"kind": "bedrock", "region": "eu", "aws_region": "eu-central-1"}
+            config = {
+                "version": 1,
+                "providers": {"aws": provider | {"api_key": {"env": "TEST_BEDROCK_KEY"}}},
+                "deployments": {"d": {"provider": "aws", "model": model}},
+                "routes": {"answer": "d"},
+            }
+            async with AsyncOrchestrator(config, transport=ScriptedTransport(answer)) as llm:
+                found.append((await llm.chat("answer", "Hi")).cost.price_row)
+        return found
+
+    regional, worldwide = asyncio.run(costs())
+    assert urls[0] == (f"https://bedrock-runtime.eu-central-1.amazonaws.com/model/{MODEL.replace(':', '%3A')}/converse")
+    assert regional is not None
+    assert worldwide is not None
+    assert regional.startswith("aws/")
+    assert regional != worldwide
 
 
 def test_a_refused_credential_is_read_again(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -150,6 +151,14 @@ def test_half_a_static_credential_is_an_error(given: tuple[str, ...]) -> None:
     """A key without its other half is a mistake in the file, not a reason to look elsewhere."""
     with pytest.raises(ConfigError, match="both access_key_id and secret_access_key"):
         make_signer(_grant(**{name: _secret(["x"]) for name in given}))
+
+
+def test_without_botocore_the_error_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where botocore would have to look for credentials and is not installed, the install command is in the error."""
+    monkeypatch.setitem(sys.modules, "botocore", None)
+    with pytest.raises(ConfigError, match=r"pip install 'model-orchestrator\[bedrock\]'"):
+        make_signer(_grant())
+    assert make_signer(_grant(access_key_id=_secret(["AKIA"]), secret_access_key=_secret(["s"])))
 
 
 class _Chain:
