@@ -262,6 +262,27 @@ def test_a_plan_ends_where_its_calls_begin() -> None:
     assert kinds[1:5] == [ReasoningStart, ReasoningEnd, ToolCallStart, ToolCallDelta]
 
 
+@pytest.mark.parametrize("calls", [("answer",), ("tool", "answer"), ("tool",)])
+def test_the_stand_in_is_the_answer(calls: tuple[str, ...]) -> None:
+    """The call that stands in for an output schema is text, in a stream as in a whole answer, and no call is left."""
+    answer = {"id": "o_1", "type": "function", "function": {"name": "orchestrator_output", "arguments": '{"a":1}'}}
+    asked = [answer if call == "answer" else CALL for call in calls]
+    frames = []
+    for index, call in enumerate(asked):
+        opening = {**call, "function": {**call["function"], "arguments": ""}}
+        pieces = call["function"]["arguments"][:3], call["function"]["arguments"][3:]
+        frames.append(_event("tool-call-start", index, tool_calls=opening))
+        frames += [_event("tool-call-delta", index, tool_calls={"function": {"arguments": piece}}) for piece in pieces]
+        frames.append({"type": "tool-call-end", "index": index})
+    streamed = collect(_events(START, *frames, _end("TOOL_CALL")))
+    message = {"role": "assistant", "tool_calls": asked}
+    whole = _codecs().chat.decode(_reply({"id": "r1", "message": message, "finish_reason": "TOOL_CALL"}))
+    assert streamed.message == whole.message
+    assert whole.message.text == ('{"a":1}' if "answer" in calls else "")
+    expected = "tool_calls" if "tool" in calls else "stop"
+    assert streamed.finish_reason.unified == whole.finish_reason.unified == expected
+
+
 def test_unknown_content_of_a_stream_is_whole() -> None:
     """Content of a kind nobody knows yet is put together in its place, as in a whole answer."""
     block = {"type": "sketch", "sketch": "ab"}

@@ -254,11 +254,38 @@ def test_strict_and_parallel_tools() -> None:
 
 
 def test_output_schema() -> None:
-    """An output schema is a response format; together with tools the vendor refuses it, and so do we beforehand."""
+    """An output schema is a response format, without the keywords that the vendor refuses."""
     output = OutputSchema(name="city", schema=SCHEMA)
     assert _settings(_encode(output=output)) == {"response_format": {"type": "json_object", "json_schema": SCHEMA}}
-    with pytest.raises(UnsupportedFeature, match="not both"):
-        _encode(output=output, tools=(WEATHER,))
+    narrow = {"oneOf": [{"type": "integer", "minimum": 1}, {"type": "string", "format": "uri", "pattern": "^a"}]}
+    encoded = _encode(output=OutputSchema(name="city", schema={"type": "object", "properties": {"a": narrow}}))
+    sent = _settings(encoded)["response_format"]["json_schema"]["properties"]["a"]
+    assert sent == {"anyOf": [{"type": "integer"}, {"type": "string", "pattern": "^a"}]}
+    assert [warning.message for warning in encoded.warnings] == [
+        "schema keywords that the vendor refuses were left out: format, minimum"
+    ]
+
+
+ANSWER_TOOL = {
+    "type": "function",
+    "function": {"name": "orchestrator_output", "parameters": SCHEMA, "description": "Gives the final answer."},
+}
+
+
+@pytest.mark.parametrize(
+    ("choice", "tools"),
+    [(None, [SENT_WEATHER, ANSWER_TOOL]), ("required", [SENT_WEATHER, ANSWER_TOOL]), ("none", [ANSWER_TOOL])],
+)
+def test_output_schema_beside_tools(choice: str | None, tools: list[object]) -> None:
+    """The vendor takes no schema beside tools: one more tool stands in for it, and one of them must be called."""
+    encoded = _encode(output=OutputSchema(name="city", schema=SCHEMA), tools=(WEATHER,), tool_choice=choice)
+    assert _settings(encoded) == {"tools": tools, "tool_choice": "REQUIRED"}
+
+
+def test_a_named_tool_comes_before_the_answer() -> None:
+    """Who names a tool gets its call first; the answer is asked for when its result is there."""
+    encoded = _encode(output=OutputSchema(name="city", schema=SCHEMA), tools=(WEATHER, TIME), tool_choice="weather")
+    assert _settings(encoded) == {"tools": [SENT_WEATHER], "tool_choice": "REQUIRED"}
 
 
 def test_provider_options_come_last() -> None:

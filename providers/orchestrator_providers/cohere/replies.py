@@ -21,6 +21,7 @@ from orchestrator_providers.cohere.errors import failed_generation
 from orchestrator_providers.cohere.profile import KIND
 from orchestrator_providers.cohere.usage import read_chat_usage
 from orchestrator_providers.shared.reading import label, text_of, tool_call
+from orchestrator_providers.shared.schemas import OUTPUT_TOOL
 
 __all__ = ["finish_reason", "read_block", "read_call", "read_chat", "reply_metadata", "tool_plan"]
 
@@ -35,8 +36,8 @@ _FINISH: Mapping[str, UnifiedFinish] = {
 _FAILED = frozenset({"ERROR", "TIMEOUT"})
 
 
-def finish_reason(raw: Any, response_id: str | None) -> FinishReason:
-    """The reason in our words.
+def finish_reason(raw: Any, response_id: str | None, *, called_tools: bool = True) -> FinishReason:
+    """The reason in our words. `called_tools` is False if the one tool called gives the answer.
 
     Raises:
         MalformedReply: there is none.
@@ -46,7 +47,8 @@ def finish_reason(raw: Any, response_id: str | None) -> FinishReason:
         raise MalformedReply("the reply has no finish reason")
     if raw in _FAILED:
         raise failed_generation(raw, response_id)
-    return FinishReason(_FINISH.get(raw, "other"), raw)
+    unified = _FINISH.get(raw, "other")
+    return FinishReason("stop" if unified == "tool_calls" and not called_tools else unified, raw)
 
 
 def read_block(block: Mapping[str, Any]) -> Part:
@@ -64,10 +66,14 @@ def tool_plan(text: str) -> Reasoning:
     return Reasoning("", provider_metadata={KIND: {"tool_plan": text}})
 
 
-def read_call(call: Mapping[str, Any], number: int) -> ToolCall:
-    """A tool call of v2 (`function`), or of v1, whose calls have `parameters` and no id."""
+def read_call(call: Mapping[str, Any], number: int) -> ToolCall | Text:
+    """A tool call of v2 (`function`), or of v1, whose calls have `parameters` and no id. The call that stands in for an
+    output schema is the answer's text.
+    """
     function = call.get("function") or call
     arguments = function.get("arguments", function.get("parameters"))
+    if function["name"] == OUTPUT_TOOL:
+        return Text(text_of(arguments, "the answer"))
     if arguments == "null":
         arguments = ""  # what the vendor writes for a tool without parameters
     return tool_call(call.get("id") or f"call_{number}", function["name"], arguments)
@@ -84,9 +90,11 @@ def read_chat(body: Mapping[str, Any]) -> ChatResult:
     message = body.get("message")
     response_id = label(body.get("id")) or label(body.get("response_id"))
     source = body if message is None else message
+    parts = tuple(_parts(source))
+    called = not source.get("tool_calls") or any(isinstance(part, ToolCall) for part in parts)
     return ChatResult(
-        message=Message("assistant", tuple(_parts(source))),
-        finish_reason=finish_reason(body.get("finish_reason"), response_id),
+        message=Message("assistant", parts),
+        finish_reason=finish_reason(body.get("finish_reason"), response_id, called_tools=called),
         usage=read_chat_usage(body.get("usage") or body.get("meta")),
         response_id=response_id,
         provider_metadata=reply_metadata(source.get("citations") or ()),

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from orchestrator.errors import UnsupportedFeature
 from orchestrator.types.call import CallWarning
-from orchestrator.types.chat import ChatOptions, ChatRequest, Tool
+from orchestrator.types.chat import ChatOptions, ChatRequest, OutputSchema, Tool
 from orchestrator_providers.cohere.profile import KIND
+from orchestrator_providers.cohere.schema import DIALECT
+from orchestrator_providers.shared.schemas import fit, output_tool
 
 __all__ = ["Settings"]
 
@@ -37,10 +38,8 @@ class Settings:
             self._write_tools(request)
         elif options.tool_choice not in (None, "auto", "none"):
             self._warn("unsupported", "tool_choice", "there are no tools to choose from")
-        if request.output is not None:
-            if request.tools:
-                raise UnsupportedFeature("this provider takes an output schema or tools, not both")
-            self.body["response_format"] = {"type": "json_object", "json_schema": request.output.schema}
+        if request.output is not None and not request.tools:
+            self._write_format(request.output)
         if options.reasoning_effort is not None:
             self._write_reasoning(options.reasoning_effort)
         if options.provider_options:
@@ -80,8 +79,19 @@ class Settings:
         else:
             self.body["thinking"] = {"type": "enabled"}
 
+    def _write_format(self, output: OutputSchema) -> None:
+        fitted = fit(output.schema, DIALECT)
+        if fitted.left_out:
+            lost = ", ".join(fitted.left_out)
+            self._warn("compatibility", "output", f"schema keywords that the vendor refuses were left out: {lost}")
+        self.body["response_format"] = {"type": "json_object", "json_schema": fitted.schema}
+
     def _write_tools(self, request: ChatRequest) -> None:
         choice, tools = request.options.tool_choice, request.tools
+        if request.output is not None and choice in (None, "auto", "required", "none"):
+            # The vendor takes no output schema beside tools: one more tool stands in for it, and one must be called.
+            tools = (*(() if choice == "none" else tools), _output_tool(request.output))
+            choice = "required"
         if choice not in (None, "auto", "none", "required"):
             # The vendor cannot name a tool: one that is alone and required comes to the same.
             tools = tuple([tool for tool in tools if tool.name == choice]) or tools
@@ -96,6 +106,10 @@ class Settings:
                 self._warn("compatibility", "tools.strict", "the vendor makes all tools strict, or none")
         if request.options.parallel_tool_calls is False:
             self._warn("unsupported", "parallel_tool_calls", "the vendor cannot be held to one call at a time")
+
+
+def _output_tool(output: OutputSchema) -> Tool:
+    return Tool(**output_tool(output, "parameters"))
 
 
 def _write_tool(tool: Tool) -> dict[str, Any]:

@@ -13,6 +13,7 @@ import orjson
 
 from orchestrator.spec.provider import Decoded
 from orchestrator.spec.transport import HttpReply
+from orchestrator.types.chat import ToolCall
 from orchestrator.types.stream import (
     Finish,
     ReasoningDelta,
@@ -31,6 +32,7 @@ from orchestrator_providers.cohere.replies import finish_reason, read_block, rea
 from orchestrator_providers.cohere.usage import read_chat_usage
 from orchestrator_providers.shared.frames import FrameDecoder
 from orchestrator_providers.shared.reading import label, required, text_of
+from orchestrator_providers.shared.schemas import OUTPUT_TOOL
 
 __all__ = ["CohereDecoder"]
 
@@ -48,6 +50,11 @@ class _Call:
         self.fields = fields
         self.pieces: list[str] = []
 
+    @property
+    def is_answer(self) -> bool:
+        """It stands in for an output schema."""
+        return bool(self.fields["function"]["name"] == OUTPUT_TOOL)
+
     def close(self) -> dict[str, Any]:
         return self.fields | {"function": self.fields["function"] | {"arguments": "".join(self.pieces)}}
 
@@ -56,6 +63,7 @@ class CohereDecoder(FrameDecoder):
     """See `StreamDecoder`."""
 
     __slots__ = (
+        "_called",
         "_calls",
         "_citations",
         "_ended_calls",
@@ -72,6 +80,7 @@ class CohereDecoder(FrameDecoder):
         self._open: dict[str, type[TextEnd | ReasoningEnd]] = {}
         self._other: dict[str, dict[str, Any]] = {}
         self._calls: dict[int, _Call] = {}
+        self._called = False
         self._ended_calls = 0
         self._citations: list[Any] = []
 
@@ -140,7 +149,8 @@ class CohereDecoder(FrameDecoder):
         self._close_plan(events)
         index, fields = value["index"], value["delta"]["message"]["tool_calls"]
         call = self._calls[index] = _Call(f"call_{index}", fields)
-        events.append(ToolCallStart(call.id, required(fields["function"]["name"], "the name of a tool call")))
+        name = required(fields["function"]["name"], "the name of a tool call")
+        events.append(TextStart(call.id) if call.is_answer else ToolCallStart(call.id, name))
         self._hand_on_arguments(call, fields["function"].get("arguments"), events)
 
     def _add_arguments(self, value: dict[str, Any], events: Decoded) -> None:
@@ -150,14 +160,19 @@ class CohereDecoder(FrameDecoder):
     def _hand_on_arguments(self, call: _Call, raw: Any, events: Decoded) -> None:
         if piece := text_of(raw or "", "a tool call's arguments"):
             call.pieces.append(piece)
-            events.append(ToolCallDelta(call.id, piece))
+            events.append(TextDelta(call.id, piece) if call.is_answer else ToolCallDelta(call.id, piece))
 
     def _end_call(self, value: dict[str, Any], events: Decoded) -> None:
         self._close_call(self._calls.pop(value["index"]), events)
 
     def _close_call(self, call: _Call, events: Decoded) -> None:
-        events.append(ToolCallEnd(call.id, read_call(call.close(), self._ended_calls)))
+        said = read_call(call.close(), self._ended_calls)
         self._ended_calls += 1
+        if isinstance(said, ToolCall):
+            self._called = True
+            events.append(ToolCallEnd(call.id, said))
+        else:
+            events.append(TextEnd(call.id))
 
     def _cite(self, value: dict[str, Any], _: Decoded) -> None:
         found = value["delta"]["message"]["citations"]
@@ -170,7 +185,7 @@ class CohereDecoder(FrameDecoder):
 
     def _finish(self, raw: Any, events: Decoded) -> None:
         self.closing = True
-        reason = finish_reason(raw, self._response_id)
+        reason = finish_reason(raw, self._response_id, called_tools=not self._answered_only())
         self._close_plan(events)
         for id_ in tuple(self._open):
             self._close_content(id_, events)
@@ -178,6 +193,12 @@ class CohereDecoder(FrameDecoder):
             self._close_call(call, events)
         events.append(Finish(reason=reason, usage=self.usage, provider_metadata=reply_metadata(self._citations)))
         self.done = True
+
+    def _answered_only(self) -> bool:
+        """All that was called stands in for an output schema."""
+        if self._called or not (self._ended_calls or self._calls):
+            return False
+        return all(call.is_answer for call in self._calls.values())
 
     def _add_v1_text(self, value: dict[str, Any], events: Decoded) -> None:
         if _V1_TEXT not in self._open:
@@ -192,7 +213,8 @@ class CohereDecoder(FrameDecoder):
         self._citations = answer.get("citations") or []
         for number, raw in enumerate(answer.get("tool_calls") or ()):
             call = read_call(raw, number)
-            events += [ToolCallStart(call.id, call.name), ToolCallEnd(call.id, call)]
+            if isinstance(call, ToolCall):
+                events += [ToolCallStart(call.id, call.name), ToolCallEnd(call.id, call)]
         self._finish(value.get("finish_reason"), events)
 
 
