@@ -211,6 +211,12 @@ def test_media_that_nobody_takes(media_type: str, facts: ModelProfile) -> None:
         _encode(Message("user", (Media(media_type=media_type, data=b"x"),)), facts=facts)
 
 
+def test_documents_need_no_eyes() -> None:
+    """The API reads documents for the model, so models that see nothing take them too."""
+    document = Message("user", (Media(media_type="text/csv", data=b"a"),))
+    assert _sent(document, facts=ModelProfile(media=frozenset()))[0]["content"][0]["type"] == "input_file"
+
+
 @pytest.mark.parametrize(
     "message",
     [
@@ -424,7 +430,7 @@ def test_effort(effort: Any) -> None:
     """Effort goes into `reasoning`; a model without reasoning is not told to have none."""
     assert _settings(_encode(model="gpt-5.4", reasoning_effort=effort))["reasoning"] == {"effort": effort}
     encoded = _encode(model="gpt-4o", reasoning_effort=effort)
-    assert "reasoning" not in _settings(encoded)
+    assert _settings(encoded) == {}
     assert _warned(encoded) == ([] if effort == "none" else [("unsupported", "reasoning_effort")])
 
 

@@ -113,9 +113,12 @@ class _Writer:
             return {"type": "input_text", "text": part.text}
         media_type = part.media_type
         families = {media_type, f"{media_type.partition('/')[0]}/*"}
-        if any(allowed is not None and not families & allowed for allowed in self._media):
+        is_image = "image/*" in families
+        wire, model = self._media
+        # Documents are read by the API, which shows the model what they say; images the model has to see itself.
+        if not families & wire or (is_image and model is not None and not families & model):
             raise UnsupportedFeature(f"media of type {media_type!r} cannot be sent to this provider or model")
-        return _image(part) if media_type.startswith("image/") else _file(part)
+        return _image(part) if is_image else _file(part)
 
     def _assistant(self, message: Message) -> None:
         whole = self._stored or not any(self._unreadable(part) for part in message.parts)

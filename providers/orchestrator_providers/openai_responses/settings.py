@@ -27,6 +27,7 @@ _SAMPLING = ("temperature", "top_p")
 _LEAST_OUTPUT = 16
 """OpenAI refuses a smaller `max_output_tokens`."""
 
+_SILENT = {"effort": "none"}
 _ENCRYPTED = "reasoning.encrypted_content"
 
 
@@ -75,7 +76,7 @@ class Settings:
             self._write_cap(options.max_output_tokens, body)
         if options.reasoning_effort is not None:
             self._write_effort(options.reasoning_effort, body)
-        if self._reasons or options.reasoning_effort not in (None, "none"):
+        if self._reasons or body.fields.get("reasoning", _SILENT) != _SILENT:
             body.fields["include"] = [_ENCRYPTED]
         body.take((options.provider_options or {}).get(self._kind) or {})
         self._write_choice(options, body)
