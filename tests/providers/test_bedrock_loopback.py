@@ -17,7 +17,7 @@ from test_bedrock_eventstream import event
 
 from orchestrator import AsyncOrchestrator, errors
 from orchestrator.spec.transport import HttpReply, HttpRequest
-from orchestrator.testing import ScriptedTransport
+from orchestrator.testing import ScriptedTransport, VirtualClock
 from orchestrator.transport.httpx import HttpxTransport
 
 KEY_ID, KEY = "AKIALOOPBACK", "loopback-secret"
@@ -233,6 +233,34 @@ def test_a_refused_credential_is_read_again(tmp_path: Path) -> None:
         vendor.refuse = 1
         assert asyncio.run(ask(vendor)) == "Hello"
         assert [headers["x-amz-security-token"] for _, headers, _ in vendor.seen] == ["t1", "t2"]
+
+
+def test_keys_in_files_are_followed(tmp_path: Path) -> None:
+    """Keys in files that are replaced while the client runs sign the calls that come after, without a refusal."""
+    (tmp_path / "id").write_text(KEY_ID)
+    (tmp_path / "key").write_text("old")
+    keys = {"access_key_id": {"file": str(tmp_path / "id")}, "secret_access_key": {"file": str(tmp_path / "key")}}
+    clock = VirtualClock()
+
+    async def ask(vendor: Vendor) -> list[bool]:
+        async with AsyncOrchestrator(_config(vendor, **keys), clock=clock) as llm:
+            await llm.chat("answer", "Hi")
+            (tmp_path / "new").write_text(KEY)
+            (tmp_path / "new").replace(tmp_path / "key")
+            for _ in range(200):  # files are looked at in a thread of its own
+                clock.advance(5)
+                await llm.chat("answer", "Hi")
+                if _is_signed(vendor, vendor.seen[-1]):
+                    break
+                await asyncio.sleep(0.01)
+        return [_is_signed(vendor, vendor.seen[0]), _is_signed(vendor, vendor.seen[-1])]
+
+    with _vendor() as vendor:
+        assert asyncio.run(ask(vendor)) == [False, True]
+
+
+def _is_signed(vendor: Vendor, seen: tuple[str, dict[str, str], bytes]) -> bool:
+    return _signed_by_botocore(vendor.base_url, *seen) == seen[1]["authorization"]
 
 
 def test_secrets_of_the_file_are_references() -> None:
