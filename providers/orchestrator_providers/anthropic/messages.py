@@ -11,6 +11,7 @@ from orchestrator.errors import UnsupportedFeature
 from orchestrator.types.call import CallWarning
 from orchestrator.types.chat import Media, Message, Metadata, Part, Reasoning, Text, ToolCall, ToolResult
 from orchestrator_providers.anthropic.profile import IMAGE_TYPES, KIND
+from orchestrator_providers.shared.call_ids import CallIds
 
 __all__ = ["History", "write_history"]
 
@@ -18,6 +19,7 @@ Block = dict[str, Any]
 
 _ROLES = {"assistant": "assistant", "tool": "user", "user": "user"}
 _BAD_ID = re.compile(r"[^A-Za-z0-9_-]")
+_LONGEST_ID = 64
 
 
 class History:
@@ -29,11 +31,12 @@ class History:
         warnings: marks of other vendors that were left out, system messages that had to move.
     """
 
-    __slots__ = ("_moved", "_stripped", "system", "turns")
+    __slots__ = ("_ids", "_moved", "_stripped", "system", "turns")
 
     def __init__(self) -> None:
         self.system: list[Block] = []
         self.turns: list[dict[str, Any]] = []
+        self._ids = CallIds(bad=_BAD_ID, longest=_LONGEST_ID)
         self._moved = False
         self._stripped = False
 
@@ -111,7 +114,7 @@ class History:
     def _tool_call(self, part: ToolCall) -> Block:
         # The vendor takes only objects; this is how its own documentation wraps what is none.
         arguments = part.arguments if part.invalid_arguments is None else {"INVALID_JSON": part.invalid_arguments}
-        block = {"type": "tool_use", "id": _call_id(part.id), "name": part.name, "input": arguments}
+        block = {"type": "tool_use", "id": self._ids.of_call(part.id), "name": part.name, "input": arguments}
         block.update(self._marks(part.provider_metadata) or {})
         return block
 
@@ -119,7 +122,7 @@ class History:
         content = part.content
         block: Block = {
             "type": "tool_result",
-            "tool_use_id": _call_id(part.id),
+            "tool_use_id": self._ids.of_result(part.id),
             "content": content if isinstance(content, str) else self._blocks(content),
         }
         if part.is_error:
@@ -147,11 +150,6 @@ def write_history(messages: Sequence[Message]) -> History:
     for message in messages:
         history.add(message)
     return history
-
-
-def _call_id(id_: str) -> str:
-    # Other vendors' ids hold characters that this one refuses; calls and results change alike, so they still match.
-    return _BAD_ID.sub("_", id_)
 
 
 def _write_media(part: Media) -> Block:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -12,16 +11,16 @@ from orchestrator.types.call import CallWarning
 from orchestrator.types.chat import Media, Message, Metadata, Part, Reasoning, Text, ToolCall, ToolResult
 from orchestrator_providers.bedrock.media import DocumentNames, write_media
 from orchestrator_providers.bedrock.profile import KIND
+from orchestrator_providers.shared.call_ids import CallIds
 
 __all__ = ["History", "write_history"]
 
 Block = dict[str, Any]
 
 _ROLES = {"assistant": "assistant", "tool": "user", "user": "user"}
-_ID = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
-_PLAIN_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
-_BAD_IN_ID = re.compile(r"[^A-Za-z0-9_-]")
-_KEPT_OF_ID = 52
+_BAD_IN_ID = re.compile(r"[^A-Za-z0-9_.:-]")
+_BAD_IN_PLAIN_ID = re.compile(r"[^A-Za-z0-9_-]")
+_LONGEST_ID = 64
 _CACHE_POINT = "cachePoint"
 
 
@@ -35,10 +34,10 @@ class History:
         warnings: marks of other vendors that were left out, and what had to be moved or added.
     """
 
-    __slots__ = ("_good_id", "_names", "_repairs", "_stripped", "called", "system", "turns")
+    __slots__ = ("_ids", "_names", "_repairs", "_stripped", "called", "system", "turns")
 
     def __init__(self, *, plain_ids: bool) -> None:
-        self._good_id = _PLAIN_ID if plain_ids else _ID
+        self._ids = CallIds(bad=_BAD_IN_PLAIN_ID if plain_ids else _BAD_IN_ID, longest=_LONGEST_ID)
         self.system: list[Block] = []
         self.turns: list[dict[str, Any]] = []
         self.called: dict[str, None] = {}
@@ -142,7 +141,7 @@ class History:
         found = self._marks(part.provider_metadata) or {}
         self.called[part.name] = None
         arguments = part.arguments if part.invalid_arguments is None else {"invalid_json": part.invalid_arguments}
-        block = {"toolUse": {"toolUseId": self._call_id(part.id), "name": part.name, "input": arguments}}
+        block = {"toolUse": {"toolUseId": self._ids.of_call(part.id), "name": part.name, "input": arguments}}
         return [block, *_cache_point(found)]
 
     def _tool_result(self, part: ToolResult) -> list[Block]:
@@ -151,17 +150,10 @@ class History:
         content = [block for block in blocks if _CACHE_POINT not in block]
         if any("audio" in block for block in content):
             raise UnsupportedFeature("sound cannot be part of a tool result on this wire")
-        result: Block = {"toolUseId": self._call_id(part.id), "content": content or [{"text": "(empty)"}]}
+        result: Block = {"toolUseId": self._ids.of_result(part.id), "content": content or [{"text": "(empty)"}]}
         if part.is_error:
             result["status"] = "error"
         return [{"toolResult": result}, *(_cache_point(found) or [block for block in blocks if _CACHE_POINT in block])]
-
-    def _call_id(self, id_: str) -> str:
-        """The id itself, or one that is taken: always the same for the same id, so that call and result match."""
-        if self._good_id.fullmatch(id_):
-            return id_
-        digest = hashlib.sha256(id_.encode("utf-8", "surrogatepass")).hexdigest()[:10]
-        return f"{_BAD_IN_ID.sub('_', id_[:_KEPT_OF_ID])}_{digest}"
 
 
 _WRITERS: dict[type[Part], Callable[[History, Any], list[Block]]] = {

@@ -12,9 +12,11 @@ from orchestrator.errors import UnsupportedFeature
 from orchestrator.types.call import CallWarning
 from orchestrator.types.chat import Media, Message, Metadata, Part, Reasoning, Text, ToolCall, ToolResult
 from orchestrator_providers.cohere.profile import KIND
+from orchestrator_providers.shared.call_ids import CallIds
 
 __all__ = ["History", "write_history"]
 
+_LONGEST_ID = 128
 _Fields = dict[str, Any]
 
 
@@ -26,9 +28,10 @@ class History:
         warnings: at most one, about marks of other vendors that were left out.
     """
 
-    __slots__ = ("_reasons", "_stripped", "messages")
+    __slots__ = ("_ids", "_reasons", "_stripped", "messages")
 
     def __init__(self, *, reasons: bool) -> None:
+        self._ids = CallIds(longest=_LONGEST_ID)
         self._reasons = reasons
         self.messages: list[_Fields] = []
         self._stripped = False
@@ -56,7 +59,7 @@ class History:
         for part in parts:
             if isinstance(part, ToolCall):
                 self._marks(part.provider_metadata)
-                written.setdefault("tool_calls", []).append(_call(part))
+                written.setdefault("tool_calls", []).append(self._call(part))
             elif isinstance(part, Reasoning):
                 written |= self._reasoning(part, written)
         content = self._content([part for part in parts if not isinstance(part, ToolCall)])
@@ -97,6 +100,15 @@ class History:
         wanted = part.text and self._reasons and not part.provider_metadata
         return {"type": "thinking", "thinking": part.text} if wanted else None
 
+    def _call(self, part: ToolCall) -> _Fields:
+        text = part.invalid_arguments
+        arguments = orjson.dumps(part.arguments).decode() if text is None else text
+        return {
+            "id": self._ids.of_call(part.id),
+            "type": "function",
+            "function": {"name": part.name, "arguments": arguments},
+        }
+
     def _result(self, part: ToolResult) -> _Fields:
         self._marks(part.provider_metadata)
         content: str | list[_Fields]
@@ -106,7 +118,7 @@ class History:
             raise UnsupportedFeature("a tool result can hold only text on this wire")
         else:
             content = [{"type": "text", "text": inner.text} for inner in part.content if isinstance(inner, Text)]
-        return {"role": "tool", "tool_call_id": part.id, "content": content}
+        return {"role": "tool", "tool_call_id": self._ids.of_result(part.id), "content": content}
 
     def _marks(self, metadata: Metadata | None) -> Mapping[str, Any] | None:
         if not metadata:
@@ -126,12 +138,6 @@ def write_history(messages: Sequence[Message], *, reasons: bool) -> History:
     for message in messages:
         history.add(message)
     return history
-
-
-def _call(part: ToolCall) -> _Fields:
-    text = part.invalid_arguments
-    arguments = orjson.dumps(part.arguments).decode() if text is None else text
-    return {"id": part.id, "type": "function", "function": {"name": part.name, "arguments": arguments}}
 
 
 def _image_url(part: Media) -> str:

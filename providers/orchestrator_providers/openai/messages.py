@@ -13,10 +13,12 @@ from orchestrator.spec.provider import Profile
 from orchestrator.types.call import CallWarning
 from orchestrator.types.chat import Media, Message, Metadata, Part, Reasoning, Text, ToolCall, ToolResult
 from orchestrator_providers.openai.profile import Quirks
+from orchestrator_providers.shared.call_ids import CallIds
 
 __all__ = ["write_messages"]
 
 _AUDIO_FORMATS = {"audio/wav": "wav", "audio/x-wav": "wav", "audio/mpeg": "mp3", "audio/mp3": "mp3"}
+_LONGEST_ID = 40
 _STRIPPED = CallWarning("stripped", "messages", "marks of another provider kind in the history were left out")
 _MOVED = CallWarning(
     "compatibility", "messages", "media in a tool result went into a user message: a tool message carries text alone"
@@ -40,10 +42,11 @@ def write_messages(messages: Sequence[Message], profile: Profile, warnings: list
 class _Writer:
     """State of one request: what was written, and media of tool results that wait for the last of the results."""
 
-    __slots__ = ("_documents", "_kind", "_media", "_moved", "_out", "_warnings")
+    __slots__ = ("_documents", "_ids", "_kind", "_media", "_moved", "_out", "_warnings")
 
     def __init__(self, profile: Profile, warnings: list[CallWarning]) -> None:
         quirks: Quirks = profile.quirks
+        self._ids = CallIds(longest=_LONGEST_ID)
         self._kind = profile.kind
         self._media = profile.media
         self._documents = quirks.documents
@@ -98,7 +101,7 @@ class _Writer:
         marks = self._marks(result.provider_metadata)
         parts = (Text(result.content),) if isinstance(result.content, str) else result.content
         text = "\n".join([part.text for part in parts if isinstance(part, Text)])
-        self._out.append({"role": "tool", "tool_call_id": result.id, "content": text, **marks})
+        self._out.append({"role": "tool", "tool_call_id": self._ids.of_result(result.id), "content": text, **marks})
         self._moved.extend([self._part(part) for part in parts if isinstance(part, Media)])
 
     def _content(self, parts: list[Part]) -> Any:
@@ -164,7 +167,12 @@ class _Writer:
     def _call(self, call: ToolCall) -> dict[str, Any]:
         arguments = call.invalid_arguments or orjson.dumps(call.arguments, default=dict).decode()
         function = {"name": call.name, "arguments": arguments}
-        return {"id": call.id, "type": "function", "function": function, **self._marks(call.provider_metadata)}
+        return {
+            "id": self._ids.of_call(call.id),
+            "type": "function",
+            "function": function,
+            **self._marks(call.provider_metadata),
+        }
 
 
 def _address(media: Media) -> str:

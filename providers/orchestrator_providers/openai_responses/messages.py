@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping, Sequence
-from hashlib import sha256
 from typing import Any
 
 import orjson
@@ -13,6 +12,7 @@ from orchestrator.errors import UnsupportedFeature
 from orchestrator.spec.provider import Target
 from orchestrator.types.call import CallWarning
 from orchestrator.types.chat import Media, Message, Metadata, Reasoning, Text, ToolCall, ToolResult
+from orchestrator_providers.shared.call_ids import CallIds
 
 __all__ = ["write_input"]
 
@@ -41,10 +41,11 @@ def write_input(
 class _Writer:
     """State of one request: the items so far, and the text message that may still grow."""
 
-    __slots__ = ("_growing", "_kind", "_media", "_said_by", "_stored", "_warnings", "out")
+    __slots__ = ("_growing", "_ids", "_kind", "_media", "_said_by", "_stored", "_warnings", "out")
 
     def __init__(self, target: Target, kind: str, warnings: list[CallWarning], *, stored: bool) -> None:
         self.out: list[dict[str, Any]] = []
+        self._ids = CallIds(longest=_LONGEST_ID)
         self._kind = kind
         self._media = (target.profile.media, target.model_profile.media)
         self._warnings = warnings
@@ -102,7 +103,7 @@ class _Writer:
         self.out.append(
             {
                 "type": "function_call_output",
-                "call_id": _call_id(result.id),
+                "call_id": self._ids.of_result(result.id),
                 "output": content if isinstance(content, str) else self._content(content),
                 **self._marks(result.provider_metadata),
             }
@@ -180,7 +181,7 @@ class _Writer:
         marks = self._marks(call.provider_metadata)
         return {
             "type": "function_call",
-            "call_id": _call_id(call.id),
+            "call_id": self._ids.of_call(call.id),
             "name": call.name,
             "arguments": call.invalid_arguments or orjson.dumps(call.arguments, default=dict).decode(),
             **{name: value for name, value in marks.items() if whole or name != "id"},
@@ -192,13 +193,6 @@ class _Writer:
             self._warn(_UNSENDABLE)
         else:
             self._append({**item, "result": base64.b64encode(media.data).decode()})
-
-
-def _call_id(id_: str) -> str:
-    # Other vendors' ids may be longer than this one allows; calls and results change alike, so they still match.
-    if len(id_) <= _LONGEST_ID:
-        return id_
-    return f"{id_[: _LONGEST_ID - 17]}_{sha256(id_.encode('utf-8', 'replace')).hexdigest()[:16]}"
 
 
 def _image(media: Media) -> dict[str, Any]:
