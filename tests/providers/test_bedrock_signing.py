@@ -133,6 +133,13 @@ def test_an_api_key_is_a_bearer_token() -> None:
     assert headers == {"content-type": "application/json", "accept": "x", "authorization": "Bearer bedrock-key"}
 
 
+def test_a_gateways_own_credential_is_left_alone() -> None:
+    """An `authorization` among the file's headers is for whoever answers there: nothing is signed over it."""
+    headers = {**BASE, "authorization": "Basic abc"}
+    signer = make_signer(Grant(headers=headers, secret=None, settings={}, time=lambda: NOW))
+    assert signer.sign(HttpRequest(URL, b"{}")) == headers
+
+
 def test_static_keys_are_read_again_after_a_refusal() -> None:
     """Keys of the file sign at once; after a refusal all are read again, and only a change makes one more try."""
     key, token = _secret(["s1", "s1", "s2"]), _secret(["t1", "t1", "t2"])

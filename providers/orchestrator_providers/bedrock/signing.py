@@ -36,12 +36,13 @@ class CredentialSource(Protocol):
 
 
 def make_signer(grant: Grant) -> Signer:
-    """See `Wire.signer`. An API key is sent as it is; without one requests are signed.
+    """See `Wire.signer`. An API key is sent as it is, and so is an `authorization` among the file's own headers, for a
+    gateway before AWS; without either requests are signed.
 
     Raises:
         ConfigError: no region, half a static credential, or botocore is needed and not installed.
     """
-    if grant.secret is not None:
+    if grant.secret is not None or "authorization" in grant.headers:
         return HeaderSigner(grant.headers, secret=grant.secret, header="authorization", prefix="Bearer ")
     return AwsSigner(grant, _source(grant), region_of(grant.settings))
 
@@ -96,7 +97,8 @@ class AwsSigner:
         """See `Signer.refresh`."""
         if not self._source.refresh():
             return False
-        self._credential = self._source.ready()
+        # Other threads may be about to sign: they go on with what was refused, and fail as it did.
+        self._credential = self._source.ready() or self._credential
         return True
 
 
