@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from functools import cache
 from typing import Any
 
 import orjson
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pydantic import TypeAdapter
 from reading import Exchange, cases, exchanges, frames
 
 from orchestrator.backends import frame_parser
@@ -219,7 +221,7 @@ def _halves(kind: str, text: str) -> list[dict[str, Any]]:
 @pytest.mark.parametrize("exchange", cases(DIALECT, outcome="json"))
 def test_an_answer_travels_back_unchanged(exchange: Exchange) -> None:
     """Sent back as history, an answer's items are those the vendor sent, none lost, moved or altered, but for reasoning
-    that the vendor gave without a form that it could read again.
+    that the vendor gave without a form that it could read again; and the vendor's own types take them.
     """
     body = orjson.loads(exchange.body)
     if body["status"] == "queued":
@@ -231,6 +233,7 @@ def test_an_answer_travels_back_unchanged(exchange: Exchange) -> None:
         if item["type"] == "reasoning" and not (item.get("encrypted_content") or item.get("content"))
     ]
     sent = orjson.loads(encoded.request.body)["input"]
+    _exhaust(_vendor_types().validate_python({"model": "m", "input": sent}))
     written = [_plain(item) for item in body["output"] if item not in lost]
     assert [warning.kind for warning in encoded.warnings] == ["stripped"] * bool(lost)
     if lost:
@@ -238,6 +241,22 @@ def test_an_answer_travels_back_unchanged(exchange: Exchange) -> None:
         assert not [item for item in sent if item.get("type") in (None, "function_call") and "id" in item]
     else:
         assert [_plain(item) for item in sent] == written
+
+
+@cache
+def _vendor_types() -> TypeAdapter[Any]:
+    from openai.types.responses.response_create_params import ResponseCreateParamsNonStreaming
+
+    return TypeAdapter(ResponseCreateParamsNonStreaming)
+
+
+def _exhaust(value: Any) -> None:
+    # The SDK's lists are declared as iterables, which are checked only as they are read.
+    if isinstance(value, dict):
+        value = value.values()
+    if isinstance(value, Iterable) and not isinstance(value, str):
+        for inner in value:
+            _exhaust(inner)
 
 
 def _plain(item: dict[str, Any]) -> dict[str, Any]:

@@ -113,7 +113,7 @@ def test_an_image_that_failed_is_kept_as_it_came() -> None:
         _frame("response.output_item.done", output_index=0, item=item),
         _end(item),
     )
-    kept = Reasoning("", provider_metadata={KIND: {"item": {k: v for k, v in item.items() if v is not None}}})
+    kept = Reasoning("", provider_metadata={KIND: {"item": item}})
     assert _decode(_body(item)).message.parts == (kept,)
     assert _collected(*streamed) == _decode(_body(item))
 

@@ -66,11 +66,13 @@ def read_item(item: Mapping[str, Any], kind: str, number: int) -> Iterator[Part]
     elif type_ == "image_generation_call" and item.get("result"):
         yield read_image(item, kind)
     else:
-        yield Reasoning(reasoning_text(item), provider_metadata={kind: {"item": _said(item)}})
+        # Elsewhere a null is a value, such as the outputs of a program that had none.
+        kept = _said(item) if type_ == "reasoning" else dict(item)
+        yield Reasoning(reasoning_text(item), provider_metadata={kind: {"item": kept}})
 
 
 def _said(item: Mapping[str, Any]) -> dict[str, Any]:
-    """The item without its nulls, which vendors send and do not take back."""
+    """The item without its nulls, which in messages, calls and reasoning vendors send and do not take back."""
     return {name: value for name, value in item.items() if value is not None}
 
 
