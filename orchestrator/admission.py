@@ -1,9 +1,10 @@
 """Which deployment gets the next attempt of a call, and when.
 
-Candidates are asked in the route's order, untried ones first. A candidate is passed over while its credential rests,
-its breaker is open, its vendor asked for a pause, its account's retry budget is empty, or it has no room under its
-limits; the first one without any of these gets the attempt. When all that is missing is room or a short pause, the call
-waits for the soonest; when waiting cannot help, it fails at once and says after how long it is worth asking again.
+Candidates are asked in the route's order, untried ones first. One whose model cannot take the call is out of it; one is
+passed over while its credential rests, its breaker is open, its vendor asked for a pause, its account's retry budget is
+empty, or it has no room under its limits; the first without any of these gets the attempt. When all that is missing is
+room or a short pause, the call waits for the soonest; when waiting cannot help, it fails at once and says after how
+long it is worth asking again.
 """
 
 from __future__ import annotations
@@ -123,6 +124,7 @@ class Admission:
             and not progress.tries.get(other.name)
             and other.name not in progress.barred
             and _is_well(other, now)
+            and _fits(call, other)
             for other in progress.order
         )
 
@@ -131,7 +133,7 @@ class Admission:
         seen = _Round()
         for candidate in eligible(call.progress, call.route.retry.per_deployment):
             assert isinstance(candidate, Candidate)
-            if self._available(call, candidate, now, seen):
+            if _fits(call, candidate) and self._available(call, candidate, now, seen):
                 exchange = await self._enter(call, candidate, now, ticket, seen)
                 if exchange is not None:
                     return exchange
@@ -205,7 +207,8 @@ class Admission:
     ) -> Exchange | None:
         deployment = candidate.deployment
         gate = deployment.gate
-        request = request or _request_for(call, candidate)
+        fitted, warnings = call.fitted[candidate.name]
+        request = request or fitted
         if deployment.learning is not None and deployment.learning.refresh(now):
             seen.recovering = True
         claim = gate.claim(_need(call, request, deployment))
@@ -225,7 +228,9 @@ class Admission:
                 seen.broken.append(candidate)
             return None
         retry = any(error.provider == deployment.provider for error in call.progress.failures)
-        return Exchange(call, deployment, request, reservation, granted, retry, now, self._clock, self._random)
+        return Exchange(
+            call, deployment, request, reservation, granted, retry, now, self._clock, self._random, warnings
+        )
 
     def _no_room(self, call: Call, candidate: Candidate, wait: float, now: float, seen: _Round) -> None:
         if math.isnan(wait):
@@ -301,6 +306,26 @@ def _is_well(candidate: Candidate, now: float) -> bool:
 def _open_until(candidate: Candidate) -> float:
     breaker = candidate.deployment.breaker
     return breaker.open_until if breaker is not None else 0.0
+
+
+def _fits(call: Call, candidate: Candidate) -> bool:
+    """Whether the candidate's model can take the call, found out once; if not it is barred, whatever its state."""
+    name = candidate.name
+    if name in call.fitted:
+        return True
+    if name in call.progress.barred:
+        return False
+    request = _request_for(call, candidate)
+    if candidate.fit is None:
+        call.fitted[name] = (request, ())
+        return True
+    try:
+        call.fitted[name] = candidate.fit(request)
+    except InvalidRequest as refusal:
+        refusal.deployment, refusal.provider = name, candidate.deployment.provider
+        call.progress.barred[name] = refusal
+        return False
+    return True
 
 
 def _request_for(call: Call, candidate: Candidate) -> Any:

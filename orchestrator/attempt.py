@@ -10,6 +10,7 @@ from typing import Any, Literal
 from orchestrator.backends import Source
 from orchestrator.errors import OrchestratorError
 from orchestrator.policies.breaker import Pass, blames
+from orchestrator.policies.capabilities import Fitted
 from orchestrator.policies.limits import Need, Reservation
 from orchestrator.policies.output import Expectation
 from orchestrator.snapshot import Deployment, Route
@@ -18,7 +19,7 @@ from orchestrator.spec.events import CallContext
 from orchestrator.spec.provider import Decoded
 from orchestrator.spec.routing import Progress
 from orchestrator.tasks import TASKS, TaskRules
-from orchestrator.types.call import Attempt
+from orchestrator.types.call import Attempt, CallWarning
 from orchestrator.types.chat import Message
 from orchestrator.types.usage import Usage
 
@@ -55,6 +56,9 @@ class Call:
     blamed: set[str] = field(default_factory=set)
     """Deployments whose breaker has counted a failure of this call: one request counts once."""
 
+    fitted: dict[str, Fitted] = field(default_factory=dict)
+    """Per deployment that was looked at: the request with the options that hold there, as its model takes it."""
+
     retried: dict[str, bool] = field(default_factory=dict)
     """Accounts by whether their budget allows the next attempt; asked once per failure."""
 
@@ -77,6 +81,9 @@ class Exchange:
     started: float
     clock: Clock
     random: Random
+    warnings: tuple[CallWarning, ...] = ()
+    """What was left out or changed before the wire or engine got the request."""
+
     open: bool = True
     repair: bool = False
     misfit: Message | None = None

@@ -1,12 +1,14 @@
 """The path of one call. This module alone states the order of the steps and why.
 
-    observe(call) → validate → attempts ⟲ [ choose → reserve → encode → sign → send → decode → check → settle ]
+    observe(call) → validate → attempts ⟲ [ choose → fit → reserve → encode → sign → send → decode → check → settle ]
 
 - *Observe* is outermost: every call leaves exactly one event, however it ends.
 - *Validate* (in the client) comes before anything that waits or costs.
 - *Attempts* is one loop. The deadline spans all of it: one timer around the loop, so queueing, back-off and slow
   vendors share one budget. A timer inside the loop would give each attempt the whole time again.
 - *Choose before reserve*: limits belong to deployments. Reserving first would need a limit that is nobody's.
+- *Fit before reserve*: what a model cannot take is known without asking anybody. After it, a call would stand in line
+  at a deployment that can never answer it.
 - *Reserve before encode*: a deployment without room costs nothing but the question, and the next candidate is asked.
   Only when every candidate refuses does the call stand in line. Encoding first would write the request down once per
   refusal.
@@ -218,7 +220,7 @@ class Pipeline:
             async with asyncio.timeout(min(left_s, call.route.timeouts.first_token_s)):
                 backend = backend_for(call.route.name, deployment.backend)
                 source = await backend.open(exchange.request, timeout_s=left_s, strict=call.route.strict)
-                events: Decoded = [StreamStart(source.warnings)]
+                events: Decoded = [StreamStart((*exchange.warnings, *source.warnings))]
                 while all(isinstance(event, _HEADLESS) for event in events):
                     more = await source.read()
                     if not more:
@@ -258,7 +260,8 @@ class Pipeline:
         if deployment.learning is not None:
             deployment.learning.answered(answer.limits, now)
         exchange.settle("answered", usage=usage, served=result.model, status=200, request_id=answer.request_id)
-        return self.reply(call, exchange, result, usage, answer.warnings or result.warnings)
+        warnings = (*exchange.warnings, *(answer.warnings or result.warnings))
+        return self.reply(call, exchange, result, usage, warnings)
 
     def reply(
         self,

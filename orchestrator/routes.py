@@ -10,6 +10,7 @@ from typing import Any, cast
 from orchestrator.config import Config, DeploymentConfig, PickConfig, RouteConfig
 from orchestrator.config.resilience import RetryConfig
 from orchestrator.policies.attempts import RetryPolicy
+from orchestrator.policies.capabilities import Fit, fit_for
 from orchestrator.policies.pick import Case, Cheapest, Conditional, Fastest, LeastBusy, Sticky
 from orchestrator.policies.route import Ordered, Weighted
 from orchestrator.snapshot import Candidate, Deployment, Route, Shared, Timeouts
@@ -118,8 +119,21 @@ class _Choosers:
                 _options(self._config.task, self._config.defaults.model_dump(exclude_none=True)),
                 _options(self._config.task, _deployment_defaults(self._whole.deployments[name])),
             )
-            known = self._candidates[name] = Candidate(name, deployment.health, deployment, defaults)
+            known = self._candidates[name] = Candidate(
+                name, deployment.health, deployment, defaults, self._fit(deployment)
+            )
         return known
+
+    def _fit(self, deployment: Deployment) -> Fit | None:
+        task = self._config.task
+        need = TASKS[task].need
+        return fit_for(
+            task,
+            deployment.known,
+            model=deployment.model,
+            strict=self._config.unsupported == "error",
+            estimate=lambda request: need(request).input_tokens,
+        )
 
 
 def _deployment_defaults(config: DeploymentConfig) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from orchestrator.config import Config
 from orchestrator.errors import CallTimeout, InvalidRequest, OrchestratorError, Overloaded, RateLimited
 from orchestrator.policies.attempts import RetryPolicy
 from orchestrator.policies.breaker import Breaker
+from orchestrator.policies.capabilities import Fit
 from orchestrator.policies.learning import Learner
 from orchestrator.policies.limits import Gate, Limiter
 from orchestrator.policies.needs import Forecast
@@ -136,12 +137,16 @@ class Deployment:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Candidate:
-    """A deployment as one route sees it: with the options that hold there when a call gives none."""
+    """A deployment as one route sees it: with the options that hold there when a call gives none.
+
+    `fit` brings a request to what the model takes; None where nothing is known of it.
+    """
 
     name: str
     health: Health
     deployment: Deployment
     defaults: Any
+    fit: Fit | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -10,7 +10,6 @@ from orchestrator.config.providers import Definition
 from orchestrator.config.requirements import Served, check_requirements
 from orchestrator.config.schema import DefaultsConfig, DeploymentConfig, ProviderConfig, RouteConfig
 from orchestrator.config.tree import KeyPath, Problems, nearest, shown
-from orchestrator.models import gives_dimensions
 from orchestrator.spec.models import ModelProfile
 from orchestrator.spec.provider import Profile
 from orchestrator.types.call import Task
@@ -150,7 +149,7 @@ def _check_sizes(
 ) -> None:
     for name, (deployment, known) in embedding.items():
         size = vector_space(deployment, route)[1]
-        if size is not None and not gives_dimensions(known, size):
+        if size is not None and not known.gives_dimensions(size):
             sizes = ", ".join(map(str, known.dimension_choices)) or f"up to {known.dimensions}"
             problems.add(names[name], f"{shown(name)} cannot give {size} dimensions: {deployment.model} gives {sizes}")
 

@@ -4,6 +4,6 @@
 """
 
 from orchestrator.models.book import ModelBook, bundled
-from orchestrator.models.facts import MEDIA_TYPES, gives_dimensions, media_types, overlaid
+from orchestrator.models.facts import MEDIA_TYPES, media_types, overlaid
 
-__all__ = ["MEDIA_TYPES", "ModelBook", "bundled", "gives_dimensions", "media_types", "overlaid"]
+__all__ = ["MEDIA_TYPES", "ModelBook", "bundled", "media_types", "overlaid"]

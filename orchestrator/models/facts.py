@@ -9,7 +9,7 @@ from typing import Any
 
 from orchestrator.spec.models import ModelProfile
 
-__all__ = ["MEDIA_TYPES", "gives_dimensions", "media_types", "overlaid"]
+__all__ = ["MEDIA_TYPES", "media_types", "overlaid"]
 
 MEDIA_TYPES: Mapping[str, str] = {
     "audio": "audio/*",
@@ -26,13 +26,6 @@ _TUPLES = frozenset({"dimension_choices", "efforts"})
 def media_types(words: Iterable[str]) -> frozenset[str]:
     """Media types of words such as `image`."""
     return frozenset([MEDIA_TYPES.get(word, word) for word in words])
-
-
-def gives_dimensions(profile: ModelProfile, size: int) -> bool:
-    """Whether the model can give vectors of that size, as far as is known."""
-    if profile.dimension_choices:
-        return size in profile.dimension_choices
-    return profile.dimensions is None or size <= profile.dimensions
 
 
 def overlaid(profile: ModelProfile, facts: Mapping[str, Any]) -> ModelProfile:

@@ -59,3 +59,9 @@ class ModelProfile:
     dimension_choices: tuple[int, ...] = ()
     space: str | None = None
     retires_on: date | None = None
+
+    def gives_dimensions(self, size: int) -> bool:
+        """Whether its vectors may have that size, as far as is known."""
+        if self.dimension_choices:
+            return size in self.dimension_choices
+        return self.dimensions is None or size <= self.dimensions
