@@ -11,6 +11,7 @@ from typing import Any
 
 import orjson
 
+from orchestrator.errors import MalformedReply
 from orchestrator.spec.provider import Decoded
 from orchestrator.spec.transport import HttpReply
 from orchestrator.types.chat import ToolCall
@@ -71,12 +72,14 @@ class CohereDecoder(FrameDecoder):
         "_other",
         "_plan",
         "_response_id",
+        "_seen",
     )
 
     def __init__(self) -> None:
         super().__init__()
         self._response_id: str | None = None
         self._plan: list[str] = []
+        self._seen: set[str] = set()
         self._open: dict[str, type[TextEnd | ReasoningEnd]] = {}
         self._other: dict[str, dict[str, Any]] = {}
         self._calls: dict[int, _Call] = {}
@@ -98,9 +101,15 @@ class CohereDecoder(FrameDecoder):
         if self._response_id:
             events.append(ResponseMetadata(response_id=self._response_id))
 
+    def _new(self, id_: str) -> str:
+        if id_ in self._seen:
+            raise MalformedReply("a block of the stream opens twice")
+        self._seen.add(id_)
+        return id_
+
     def _add_plan(self, value: dict[str, Any], events: Decoded) -> None:
         if not self._plan:
-            events.append(ReasoningStart(_PLAN))
+            events.append(ReasoningStart(self._new(_PLAN)))
         self._plan.append(value["delta"]["message"]["tool_plan"])
 
     def _close_plan(self, events: Decoded) -> None:
@@ -110,7 +119,7 @@ class CohereDecoder(FrameDecoder):
 
     def _start_content(self, value: dict[str, Any], events: Decoded) -> None:
         self._close_plan(events)
-        id_ = str(value["index"])
+        id_ = self._new(str(value["index"]))
         content = value["delta"]["message"]["content"]
         if content["type"] == "text":
             self._open[id_] = TextEnd
@@ -148,7 +157,7 @@ class CohereDecoder(FrameDecoder):
     def _start_call(self, value: dict[str, Any], events: Decoded) -> None:
         self._close_plan(events)
         index, fields = value["index"], value["delta"]["message"]["tool_calls"]
-        call = self._calls[index] = _Call(f"call_{index}", fields)
+        call = self._calls[index] = _Call(self._new(f"call_{index}"), fields)
         name = required(fields["function"]["name"], "the name of a tool call")
         events.append(TextStart(call.id) if call.is_answer else ToolCallStart(call.id, name))
         self._hand_on_arguments(call, fields["function"].get("arguments"), events)
