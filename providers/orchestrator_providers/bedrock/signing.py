@@ -14,7 +14,7 @@ from orchestrator.spec.transport import HttpRequest
 from orchestrator_providers.bedrock.profile import region_of
 from orchestrator_providers.bedrock.sigv4 import Credential, RequestSigner
 
-__all__ = ["AwsSigner", "make_signer"]
+__all__ = ["AwsSigner", "ChainSource", "CredentialSource", "StaticSource", "make_signer"]
 
 _NO_BOTOCORE = "kind 'bedrock' finds AWS credentials with botocore: pip install 'model-orchestrator[bedrock]'"
 

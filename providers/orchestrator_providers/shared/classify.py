@@ -25,7 +25,7 @@ from orchestrator.spec.transport import HttpReply
 from orchestrator_providers.shared.delays import retry_after_s
 from orchestrator_providers.shared.quotas import daily_reset_s, retry_delay_s
 
-__all__ = ["ErrorBody", "ErrorKind", "ErrorTable", "classify", "error_kind", "read_error"]
+__all__ = ["ErrorBody", "ErrorKind", "ErrorTable", "classify", "error_kind", "read_error", "safe_message"]
 
 MESSAGE_CHARS = 500
 _DELAY_STATUSES = frozenset({402, 408, 409, 429, 500, 502, 503, 504, 529})
