@@ -330,7 +330,7 @@ def test_a_history_of_another_vendor(kind: str) -> None:
     ],
 )
 def test_media(media: Media, part: dict[str, Any]) -> None:
-    """Bytes go inline, addresses and the vendor's own files as references, with a media type guessed from the suffix."""
+    """Bytes go inline, addresses and the vendor's own files as references, typed by suffix."""
     assert sent(chat().encode(ask(user("Look", media))))["contents"][0]["parts"] == [{"text": "Look"}, part]
 
 
