@@ -79,7 +79,13 @@ _COPIES = frozenset(
 
 
 def _copy(body: _Body) -> None:
-    _openai(body, newer=_COPIES)
+    messages = [message | {"content": _of_openai(message.get("content"))} for message in body["messages"]]
+    _openai(body | {"messages": messages}, newer=_COPIES)
+
+
+def _of_openai(content: Any) -> Any:
+    """Without parts of a type that copies of the wire added."""
+    return [part for part in content if part["type"] != "video_url"] if isinstance(content, list) else content
 
 
 def _responses(body: _Body) -> None:
@@ -93,7 +99,8 @@ def _anthropic(body: _Body) -> None:
     from anthropic.types import message_create_params as params
 
     form = params.MessageCreateParamsStreaming if body.get("stream") else params.MessageCreateParamsNonStreaming
-    _check(form, body)
+    # Models that sample are served, but the SDK's types of this year leave their settings out.
+    _check(form, body, newer=frozenset({"temperature", "top_p"}))
 
 
 def _cohere(body: _Body) -> None:
@@ -154,6 +161,8 @@ def _google(body: _Body) -> None:
     for name, value in body.items():
         if name not in known:
             raise ValueError(f"the API has no field {name!r}")
+        if name == "toolConfig" and value["functionCallingConfig"]["mode"] == "VALIDATED":
+            continue  # a mode that the installed SDK is too old to know
         _check(known[name], _without(value, _GOOGLE_NEWER, inside="functionResponse"))
 
 
@@ -207,7 +216,7 @@ def _ollama(body: _Body) -> None:
     from ollama import _types as types
 
     # Its client generates no ids and checks none; servers take and give them since 0.12.
-    _check(types.ChatRequest, body, newer=frozenset({"truncate", "shift"}))
+    _check(types.ChatRequest, body, newer=frozenset({"truncate", "shift", "additionalProperties"}))
     # Mappings among the messages are let through unread by the type of the request.
     messages = [message | {"images": None} if "images" in message else message for message in body["messages"]]
     _check(list[types.Message], messages, newer=frozenset({"id", "tool_call_id", "index"}))
