@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol, TypeAlias
 
+from orchestrator.batches import batches, in_turns, joined
 from orchestrator.errors import OrchestratorError, UnsupportedFeature
 from orchestrator.spec.auth import Signer
 from orchestrator.spec.provider import (
+    Batched,
     Codec,
     Codecs,
     Decoded,
@@ -126,6 +128,7 @@ class WireBackend:
             "rerank": codecs.rerank,
         }
         self._chat = codecs.chat
+        self._batch = codecs.embed.batch if isinstance(codecs.embed, Batched) else None
         self._transport = transport
         self._endpoint = endpoint
         self._signer = signer
@@ -136,6 +139,22 @@ class WireBackend:
         """See `Backend.call`. The pipeline's own timer bounds it."""
         codec = self._codecs[task]
         assert codec is not None  # the registry binds a deployment only to tasks its wire has
+        if self._batch and isinstance(request, EmbedRequest) and len(request.texts) > self._batch:
+            return await self._in_batches(codec, request, self._batch, strict=strict)
+        return await self._exchange(codec, request, strict=strict)
+
+    async def _in_batches(self, codec: Codec[Any, Any], request: EmbedRequest, size: int, *, strict: bool) -> Answer:
+        try:
+            answers = await in_turns(batches(request, size), lambda piece: self._exchange(codec, piece, strict=strict))
+        except UnsupportedFeature:
+            raise
+        except OrchestratorError as error:
+            error.maybe_billed = True  # other pieces may have been answered
+            raise
+        result = joined([answer.result for answer in answers])
+        return replace(answers[-1], result=result)
+
+    async def _exchange(self, codec: Codec[Any, Any], request: Request, *, strict: bool) -> Answer:
         encoded = codec.encode(request)
         if self._prepare_signer is not None:
             await self._prepare_signer()

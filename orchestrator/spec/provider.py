@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Generic, Literal, Protocol, TypeAlias, TypeVar
+from typing import Any, Generic, Literal, Protocol, TypeAlias, TypeVar, runtime_checkable
 
 from orchestrator.errors import OrchestratorError
 from orchestrator.spec.auth import Grant, Secret, Signer
@@ -21,6 +21,7 @@ from orchestrator.types.stream import StreamEvent
 from orchestrator.types.usage import Usage
 
 __all__ = [
+    "Batched",
     "ChatCodec",
     "Codec",
     "Codecs",
@@ -165,6 +166,16 @@ class Codec(Protocol, Generic[RequestT, ResultT]):
 
     def error(self, reply: HttpReply) -> OrchestratorError:
         """Classify an answer whose status is not 200. Never raises, whatever the bytes."""
+        ...
+
+
+@runtime_checkable
+class Batched(Protocol):
+    """An embedding codec whose vendor takes only so many texts in one request; longer requests are cut before it."""
+
+    @property
+    def batch(self) -> int | None:
+        """Texts in one request at most; None if the vendor names no number."""
         ...
 
 

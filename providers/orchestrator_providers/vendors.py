@@ -182,6 +182,7 @@ _ROWS = (
         quirks=Quirks(
             dimensions_field="output_dimension",
             top_n_field="top_k",
+            embed_batch=1000,
             base64_embeddings=True,
             input_types={"query": "query", "document": "document"},
         ),

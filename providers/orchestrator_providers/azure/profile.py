@@ -39,6 +39,7 @@ def _profile(kind: str) -> Profile:
             default_path="/openai/v1",
             max_tokens_field="max_completion_tokens",
             openai_models=True,
+            embed_batch=2048,
             base64_embeddings=True,
             errors=ERRORS,
         ),

@@ -36,6 +36,8 @@ _PURPOSES = {
 class OneTextEmbed:
     """A model that takes one text in a request. `write` gives the body, `read` finds the vector in an answer's."""
 
+    batch: int | None = 1
+
     __slots__ = ("_model", "_read", "_url", "_write")
 
     def __init__(self, target: Target, write: _Write, read: Callable[[Mapping[str, Any]], Any]) -> None:
@@ -48,7 +50,7 @@ class OneTextEmbed:
         """See `Codec.encode`.
 
         Raises:
-            UnsupportedFeature: several texts.
+            UnsupportedFeature: several texts; see `batch`.
         """
         if len(request.texts) != 1:
             raise UnsupportedFeature(f"{self._model} embeds one text per request, this one has {len(request.texts)}")
@@ -106,6 +108,8 @@ def _read_nova(body: Mapping[str, Any]) -> Any:
 class CohereInvoke:
     """Cohere's models, in its own format but for the model and the counts, which AWS keeps outside the body."""
 
+    batch: int | None = 96
+
     __slots__ = ("_inner", "_url")
 
     def __init__(self, target: Target) -> None:
@@ -115,7 +119,7 @@ class CohereInvoke:
         self._inner = CohereEmbed(replace(target, model=name.replace(":", ".") if ":" in name else f"{name}.0"))
 
     def encode(self, request: EmbedRequest) -> Encoded:
-        """See `Codec.encode`. The vendor takes at most 96 texts in one request."""
+        """See `Codec.encode`."""
         own = (request.options.provider_options or {}).get(KIND) or {}
         options = replace(request.options, provider_options={"cohere": own})
         written = self._inner.encode(replace(request, options=options))

@@ -34,6 +34,8 @@ _INPUT_TYPES = {
 class CohereEmbed:
     """Embeddings of one deployment."""
 
+    batch: int | None = 96
+
     __slots__ = ("_has_dimensions", "_model", "_url")
 
     def __init__(self, target: Target) -> None:
@@ -42,7 +44,7 @@ class CohereEmbed:
         self._has_dimensions = has_dimensions(target.model)
 
     def encode(self, request: EmbedRequest) -> Encoded:
-        """See `Codec.encode`. The vendor takes at most 96 texts in one request."""
+        """See `Codec.encode`."""
         options = request.options
         body: dict[str, Any] = {
             "model": self._model,

@@ -44,16 +44,17 @@ class GoogleEmbed:
     at every length.
     """
 
-    __slots__ = ("_kind", "_model", "_predicts", "_target")
+    __slots__ = ("_kind", "_model", "_predicts", "_target", "batch")
 
     def __init__(self, target: Target) -> None:
         self._target = target
         self._kind = target.profile.kind
         self._model = target.model.rpartition("/")[2]
         self._predicts = self._kind == VERTEX.kind and "gemini" not in self._model
+        self.batch: int | None = 250 if self._predicts else 100
 
     def encode(self, request: EmbedRequest) -> Encoded:
-        """See `Codec.encode`. The Gemini API takes at most 100 texts in one request, `predict` 250."""
+        """See `Codec.encode`."""
         options = request.options
         extra = dict((options.provider_options or {}).get(self._kind) or {})
         if self._predicts:

@@ -26,13 +26,14 @@ __all__ = ["OpenAIEmbed"]
 class OpenAIEmbed:
     """See `Codec`."""
 
-    __slots__ = ("_kind", "_model", "_quirks", "_refused", "_url")
+    __slots__ = ("_kind", "_model", "_quirks", "_refused", "_url", "batch")
 
     def __init__(self, target: Target) -> None:
         quirks: Quirks = target.profile.quirks
         self._kind = target.profile.kind
         self._quirks = quirks
         self._model = target.model
+        self.batch = quirks.embed_batch
         self._refused = target.model_profile.refuses
         self._url = endpoint(target.base_url, quirks.default_path, quirks.embed_path)
 

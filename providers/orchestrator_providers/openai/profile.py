@@ -45,6 +45,7 @@ class Quirks:
         stream_usage: `stream_options` is understood; elsewhere usage comes by itself or not at all.
         finish_optional: a missing or empty finish reason is accepted, in a stream only together with `[DONE]`.
         output_excludes_reasoning: completion tokens leave out reasoning tokens, for replies without a total to tell.
+        embed_batch: texts that one embedding request may hold; None where the vendor names no number.
         base64_embeddings: vectors are asked for as base64 float32, a quarter of the bytes of JSON numbers.
         base64_field: where they are asked for.
         int8_embeddings: base64 vectors hold signed bytes, not float32.
@@ -72,6 +73,7 @@ class Quirks:
     stream_usage: bool = True
     finish_optional: bool = False
     output_excludes_reasoning: bool = False
+    embed_batch: int | None = None
     base64_embeddings: bool = False
     base64_field: str = "encoding_format"
     int8_embeddings: bool = False
@@ -93,5 +95,7 @@ PROFILE = Profile(
     otel_name="openai",
     limit_headers="openai",
     media=IMAGES | {"audio/wav", "audio/mpeg", "audio/mp3", "application/pdf"},
-    quirks=Quirks(max_tokens_field="max_completion_tokens", openai_models=True, base64_embeddings=True),
+    quirks=Quirks(
+        max_tokens_field="max_completion_tokens", openai_models=True, embed_batch=2048, base64_embeddings=True
+    ),
 )
