@@ -50,6 +50,9 @@ class Call:
     need: Need | None = None
     output: Any = None
     deployment: Deployment | None = None
+    ended: bool = False
+    """The client was closed."""
+
     repaired: bool = False
     """A correction has been asked for: once per call."""
 

@@ -186,7 +186,9 @@ class Orchestrator:
         self.aio.reload(config)
 
     def close(self, *, grace: float = 0.0) -> None:
-        """Close connections, write the log out, end the background thread. The client may be used again afterwards.
+        """End calls under way with an error, close connections, write the log out, end the background thread.
+
+        Later calls are refused.
 
         Args:
             grace: seconds to wait for calls and streams under way, of every thread; meanwhile new ones are refused.

@@ -229,7 +229,8 @@ class AsyncOrchestrator:
         self._core.reload(config)
 
     async def close(self, *, grace: float = 0.0) -> None:
-        """Close the running event loop's connections and write the log out. The client may be used again afterwards.
+        """End calls and streams under way with an error, close the running event loop's connections, write the log out.
+        Later calls are refused.
 
         Args:
             grace: seconds to wait for calls and streams under way, of every thread and loop; meanwhile new ones are

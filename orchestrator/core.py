@@ -42,6 +42,8 @@ _report = logging.getLogger("orchestrator")
 
 _LOOK_EVERY_S = 1.0
 _DRAIN_LOOK_S = 0.02
+_ENDING_S = 1.0
+"""For calls that are ended to settle; those of an event loop that is gone never do."""
 
 
 @runtime_checkable
@@ -77,7 +79,7 @@ class Core:
         self.pipeline = Pipeline(clock=self.clock, random=random or _new_random(), emit=self.emit)
         self._swap = Lock()
         self._warned = False
-        self.draining = False
+        self.draining = self.closed = False
         self._watcher = self._watch(config, reread) if reread else None
         self._look_at = self.clock.monotonic() + _LOOK_EVERY_S
         self._engines = Engines(self._defer)
@@ -119,6 +121,8 @@ class Core:
         """The snapshot in force. At most once a second it has the files looked at, in a thread of its own: reading a
         large configuration would hold up the event loop. What changed is for the calls after.
         """
+        if self.closed:
+            raise OrchestratorError("the client is closed; build another one")
         if self.draining:
             raise OrchestratorError("the client is closing and takes no more calls", retryable=True)
         if self._files and self.clock.monotonic() >= self._look_at:
@@ -214,12 +218,17 @@ class Core:
             await asyncio.sleep(min(_DRAIN_LOOK_S, grace_s))
 
     async def close(self, grace_s: float = 0.0) -> None:
-        """Let calls finish, close this loop's connections and write the log out."""
+        """Let calls finish for so long, end the others, close this loop's connections and write the log out."""
         try:
             if grace_s:
                 await self.drain(grace_s)
         finally:
             self.draining = False
+        self.closed = True
+        self.pipeline.under_way.end()
+        until = self.clock.monotonic() + _ENDING_S
+        while self.pipeline.in_flight and self.clock.monotonic() < until:
+            await asyncio.sleep(_DRAIN_LOOK_S)  # each leaves its line before the log is closed
         await self._shared.transport.close()
         await self._engines.close(self.snapshot.deployments)
         if isinstance(self._store, _Closeable):

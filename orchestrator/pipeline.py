@@ -31,6 +31,7 @@ from typing import Any, TypeVar
 from orchestrator.admission import Admission
 from orchestrator.attempt import Call, Exchange, Opened
 from orchestrator.backends import Answer, Source, backend_for
+from orchestrator.ending import CallTimer, UnderWay
 from orchestrator.errors import (
     AuthenticationFailed,
     CallTimeout,
@@ -72,6 +73,7 @@ class Pipeline:
         self._emit = emit
         self._admission = Admission(clock=clock, random=random)
         self._lock = Lock()
+        self.under_way = UnderWay()
         self.in_flight = 0
         """Calls and streams that have begun and not left their event yet."""
 
@@ -97,7 +99,7 @@ class Pipeline:
         """Answer a call; returns the task's reply."""
         self._count(1)
         try:
-            async with asyncio.timeout(call.deadline - self._clock.monotonic()):
+            async with self._timer(call):
                 exchange, answer = await self._attempts(call, self._send)
         except TimeoutError as timeout:
             raise self._failed(call, self._out_of_time(call)) from timeout
@@ -112,7 +114,7 @@ class Pipeline:
         """Open a stream; returns at its commit point. From then on the caller settles the exchange and observes."""
         self._count(1)
         try:
-            async with asyncio.timeout(call.deadline - self._clock.monotonic()):
+            async with self._timer(call):
                 exchange, (source, events) = await self._attempts(call, self._open)
         except TimeoutError as timeout:
             raise self._failed(call, self._out_of_time(call)) from timeout
@@ -122,6 +124,9 @@ class Pipeline:
             self.observe(call, status="error" if isinstance(unexpected, Exception) else "cancelled")
             raise
         return Opened(exchange, source, events)
+
+    def _timer(self, call: Call) -> CallTimer:
+        return CallTimer(call, call.deadline - self._clock.monotonic(), self.under_way)
 
     async def _attempts(self, call: Call, act: Callable[[Exchange], Awaitable[T]]) -> tuple[Exchange, T]:
         repair: Exchange | None = None
@@ -310,8 +315,11 @@ class Pipeline:
             first_token_ms=first_token_ms,
         )
 
-    def _out_of_time(self, call: Call) -> CallTimeout:
+    def _out_of_time(self, call: Call) -> OrchestratorError:
         last = call.attempts[-1] if call.attempts else None
+        if call.ended:
+            billed = any(attempt.maybe_billed for attempt in call.attempts)
+            return OrchestratorError("the client was closed during this call", retryable=True, maybe_billed=billed)
         return CallTimeout(
             f"no answer within {call.deadline - call.started:g} s",
             kind="deadline",

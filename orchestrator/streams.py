@@ -33,10 +33,12 @@ class OpenStream:
         self._source: Source = opened.source
         self._clock = clock
         self._collector = Collector()
-        self._loop = asyncio.get_running_loop()
+        self.loop = asyncio.get_running_loop()
+        self._timer: asyncio.Timeout | None = None
         self._error: OrchestratorError | None = None
         self._first_token_ms = (clock.monotonic() - opened.exchange.call.started) * 1e3
         self.reply: ChatReply | None = None
+        pipeline.under_way.add(self)
         self._ready: list[StreamEvent] = self._take(opened.events)
 
     async def read(self) -> list[StreamEvent]:
@@ -52,13 +54,16 @@ class OpenStream:
             raise self._error
         if not self._exchange.open:
             return []
-        return self._take(await self._read_source()) or await self.read()
+        batch = await self._read_source()
+        if not self._exchange.open:
+            return await self.read()  # somebody ended it meanwhile
+        return self._take(batch) or await self.read()
 
     async def _read_source(self) -> Decoded:
         call = self._exchange.call
         left_s, stall_s = call.deadline - self._clock.monotonic(), call.route.timeouts.stall_s
         try:
-            async with asyncio.timeout(min(stall_s, left_s)):
+            async with asyncio.timeout(min(stall_s, left_s)) as self._timer:
                 return await self._source.read() or [Failure(MalformedReply("the stream ended without its last event"))]
         except TimeoutError:
             if left_s <= stall_s:
@@ -88,6 +93,7 @@ class OpenStream:
         """The stream has said everything: settle by the vendor's usage."""
         self._collector.add(finish)
         self._source.close()
+        self._pipeline.under_way.remove(self)
         exchange, call = self._exchange, self._exchange.call
         result = self._collector.result()
         usage = result.usage or call.rules.estimate(exchange.request, result)
@@ -126,6 +132,7 @@ class OpenStream:
         self._fail(interrupted)
 
     def _fail(self, error: OrchestratorError) -> None:
+        self._pipeline.under_way.remove(self)
         error.attempts = tuple(self._exchange.call.attempts)
         self._error = error
         partial = self._pipeline.reply(
@@ -139,6 +146,14 @@ class OpenStream:
         )
         if isinstance(error, StreamInterrupted):
             error.reply = partial
+
+    def end(self) -> None:
+        """The client was closed. See `Endable`."""
+        if self._exchange.open:
+            self._interrupt(OrchestratorError("the client was closed during this stream", retryable=True))
+            with contextlib.suppress(RuntimeError):  # nobody is reading
+                if self._timer is not None:
+                    self._timer.reschedule(self.loop.time())
 
     def _usage_so_far(self) -> Usage:
         return chat_usage_so_far(self._exchange.request, self._source.usage, self._collector.text)
@@ -157,13 +172,14 @@ class OpenStream:
         """Like `close`, for a stream that was forgotten: from any thread, after its event loop too."""
         if self._exchange.open:
             with contextlib.suppress(RuntimeError):  # its loop is closed, and its sockets with it
-                self._loop.call_soon_threadsafe(self._source.close)
+                self.loop.call_soon_threadsafe(self._source.close)
             self._end("abandoned")
 
     def _end(self, status: str) -> None:
         exchange = self._exchange
         if not exchange.open:
             return
+        self._pipeline.under_way.remove(self)
         usage = self._usage_so_far()
         exchange.settle(
             "answered",

@@ -7,13 +7,15 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 
 import pytest
 from rehearsal import VENDORS, config, read_log
 
-from orchestrator import AsyncOrchestrator, ConnectionFailed, Orchestrator, OrchestratorError
-from orchestrator.testing import Simulator
+from orchestrator import AsyncOrchestrator, Orchestrator, OrchestratorError
+from orchestrator.spec.events import CallEvent
+from orchestrator.testing import CapturedEvents, Simulator
 
 
 def test_calls_under_way_finish():
@@ -44,15 +46,13 @@ def test_grace_has_an_end():
         sim["alpha"].hang()
 
         async def scenario():
-            values = config(sim)
-            values["routes"]["answer"]["retry"] = {"attempts": 1}  # a call cut off by the closing goes nowhere else
-            llm = AsyncOrchestrator(values)
+            llm = AsyncOrchestrator(config(sim))
             call = asyncio.create_task(llm.chat("answer", "hi"))
             await asyncio.sleep(0.05)
             begin = time.monotonic()
             await llm.close(grace=0.3)
             waited = time.monotonic() - begin
-            with pytest.raises(ConnectionFailed):
+            with pytest.raises(OrchestratorError, match="the client was closed during this call"):
                 await call
             return waited
 
@@ -143,5 +143,67 @@ def test_blocking_close_with_grace():
         llm = Orchestrator(config(sim))
         llm.chat("answer", "hi")
         llm.close(grace=1)
-        assert llm.chat("answer", "again").text
+        with pytest.raises(OrchestratorError, match="the client is closed"):
+            llm.chat("answer", "again")
         llm.close()
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_closing_ends_what_is_under_way(stream):
+    """Without grace a call and a stream in flight end at once with an error that says why, settled and in the log."""
+    events = CapturedEvents()
+    with Simulator(VENDORS) as sim:
+        sim["alpha"].set(latency_s=0 if stream else 30, tokens_per_s=5)
+        values = config(sim)
+        values["deployments"]["alpha"]["limits"] = {"concurrency": 1}
+
+        async def call(llm):
+            if not stream:
+                return await llm.chat("answer", "hi")
+            async with llm.stream("answer", "hi") as opened:
+                return [event async for event in opened]
+
+        async def scenario():
+            llm = AsyncOrchestrator(values, sinks=[events])
+            task = asyncio.create_task(call(llm))
+            await asyncio.sleep(0.5)
+            begin = time.monotonic()
+            await llm.close()
+            with pytest.raises(OrchestratorError, match="the client was closed during this") as caught:
+                await task
+            with pytest.raises(OrchestratorError, match="the client is closed"):
+                await llm.chat("answer", "again")
+            return caught.value, time.monotonic() - begin, llm
+
+        error, took_s, llm = asyncio.run(scenario())
+    assert took_s < 1
+    assert len(error.attempts) == 1
+    assert error.attempts[0].maybe_billed
+    (event,) = [one for one in events if isinstance(one, CallEvent)]
+    assert (event.status, type(event.error)) == ("error", type(error))
+    assert event.attempts[0].cost.total > 0
+    assert llm._core.pipeline.in_flight == 0
+
+
+def test_closing_ends_calls_of_other_threads():
+    """A blocking client that is closed in one thread ends the calls of the others."""
+    failed = []
+
+    def work():
+        try:
+            llm.chat("answer", "hi")
+        except OrchestratorError as error:
+            failed.append(str(error))
+
+    with Simulator(VENDORS) as sim:
+        sim["alpha"].hang()
+        llm = Orchestrator(config(sim))
+        threads = [threading.Thread(target=work) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        time.sleep(0.3)
+        llm.close()
+        for thread in threads:
+            thread.join(5)
+    assert len(failed) == 4
+    assert all("the client was closed during this call" in text for text in failed)

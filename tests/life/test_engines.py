@@ -10,7 +10,7 @@ from types import ModuleType
 
 import pytest
 
-from orchestrator import AsyncOrchestrator, Orchestrator
+from orchestrator import AsyncOrchestrator, Orchestrator, OrchestratorError
 from orchestrator.spec.provider import EngineFactory, Profile
 from orchestrator.types.retrieval import EmbedResult
 
@@ -88,13 +88,16 @@ def test_every_engine_is_loaded_ahead_and_closed_once():
     assert sorted(one.events for one in OPENED) == [["warm", "call", "close"], ["warm", "close"]]
 
 
-def test_a_closed_client_works_again_and_closes_again():
-    """`close` is no end: a call after it opens again, and the next close closes that too."""
+def test_a_closed_client_reaches_no_engine():
+    """A call on a closed client is refused before any engine hears of it; closing twice harms nobody."""
     llm = Orchestrator(config("a"))
-    for _ in range(2):
+    llm.embed("by-a", "hi")
+    llm.close()
+    with pytest.raises(OrchestratorError, match="the client is closed"):
         llm.embed("by-a", "hi")
-        llm.close()
-    assert [event for event in OPENED[0].events if event != "warm"] == ["call", "close", "call", "close"]
+    llm.close()
+    assert [event for event in OPENED[0].events if event != "warm"][:2] == ["call", "close"]
+    assert OPENED[0].events.count("call") == 1
 
 
 def test_an_engine_dropped_by_a_reload_closes_after_its_last_call():

