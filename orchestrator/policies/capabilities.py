@@ -127,13 +127,7 @@ class _ChatFit:
             return False  # what every model samples with by itself: the wire knows whether it may be said
         if name == "parallel_tool_calls" and not tools:
             return False
-        return name in self._refused or self._reasons(options)
-
-    def _reasons(self, options: ChatOptions) -> bool:
-        effort, control = options.reasoning_effort, self._known.reasoning
-        if control in {"default", "always"}:
-            return effort != "none" or control == "always"
-        return effort not in {None, "none"}
+        return name in self._refused or self._known.reasons(options.reasoning_effort)
 
     def _fit_sampling(self, options: ChatOptions, changes: dict[str, Any], warnings: list[CallWarning]) -> None:
         both = all(getattr(options, name) is not None and name not in changes for name in _SAMPLING)

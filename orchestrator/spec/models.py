@@ -65,3 +65,9 @@ class ModelProfile:
         if self.dimension_choices:
             return size in self.dimension_choices
         return self.dimensions is None or size <= self.dimensions
+
+    def reasons(self, effort: str | None) -> bool:
+        """Whether it reasons when asked for that effort, as far as is known; None is its own default."""
+        if self.reasoning == "always":
+            return True
+        return effort not in {None, "none"} or (effort is None and self.reasoning == "default")

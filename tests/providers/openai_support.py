@@ -6,6 +6,7 @@ from typing import Any
 
 import orjson
 
+from orchestrator.models import bundled
 from orchestrator.registry import find
 from orchestrator.spec.provider import ChatCodec, Codecs, Decoded, Encoded, Frame, StreamDecoder, Target, Wire
 from orchestrator.spec.transport import HttpReply
@@ -21,7 +22,10 @@ def bind(kind: str = "openai", model: str = "gpt-4o-mini", base_url: str | None 
     wire = find(kind)
     assert isinstance(wire, Wire)
     url = base_url or wire.profile.base_url or "https://host.test/v1"
-    return wire.bind(Target(profile=wire.profile, provider="p", deployment="d", model=model, base_url=url))
+    known = bundled().find(kind, model)
+    return wire.bind(
+        Target(profile=wire.profile, provider="p", deployment="d", model=model, base_url=url, model_profile=known)
+    )
 
 
 def chat(kind: str = "openai", model: str = "gpt-4o-mini", base_url: str | None = None) -> ChatCodec:

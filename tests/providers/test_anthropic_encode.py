@@ -12,6 +12,7 @@ import pytest
 from pydantic import TypeAdapter
 
 from orchestrator.errors import UnsupportedFeature
+from orchestrator.models import bundled
 from orchestrator.spec.provider import Encoded, Target
 from orchestrator.types.chat import (
     ChatOptions,
@@ -38,7 +39,15 @@ WEATHER = Tool(name="weather", description="Weather of a city.", parameters=SCHE
 
 
 def _codec(model: str, base_url: str = "https://api.anthropic.com") -> AnthropicChat:
-    chat = WIRE.bind(Target(profile=WIRE.profile, provider="p", deployment="d", model=model, base_url=base_url)).chat
+    target = Target(
+        profile=WIRE.profile,
+        provider="p",
+        deployment="d",
+        model=model,
+        base_url=base_url,
+        model_profile=bundled().find("anthropic", model),
+    )
+    chat = WIRE.bind(target).chat
     assert isinstance(chat, AnthropicChat)
     return chat
 

@@ -156,7 +156,7 @@ def test_the_models_own_tools_come_first(choice: str | None, expected: Any) -> N
 def test_json_mode_where_no_tool_can_be_forced(kind: str, system: str | None) -> None:
     """A vendor that reasons by default or never forces tools gets JSON mode and the schema in its system message."""
     history = (Message("system", (Text(system),)), user()) if system else (user(),)
-    sent = body(chat(kind).encode(request(*history, output=OUTPUT)))
+    sent = body(chat(kind, model="m").encode(request(*history, output=OUTPUT)))
     assert sent["response_format"] == {"type": "json_object"}
     assert [message["role"] for message in sent["messages"]] == ["system", "user"]
     text = sent["messages"][0]["content"]

@@ -35,7 +35,7 @@ class AnthropicChat:
         base = target.base_url.rstrip("/").removesuffix("/v1")
         self._url = f"{base}/v1/messages"
         self._model = target.model
-        self._family = family(target.model)
+        self._family = family(target.model_profile)
 
     def encode(self, request: ChatRequest) -> Encoded:
         """See `Codec.encode`. Marks in the history's `provider_metadata["anthropic"]` become fields of their blocks."""

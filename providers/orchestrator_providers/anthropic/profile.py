@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import Literal
 
+from orchestrator.spec.models import ModelProfile
 from orchestrator.spec.provider import Profile
 
 __all__ = ["IMAGE_TYPES", "KIND", "PROFILE", "Family", "family"]
@@ -14,6 +14,9 @@ KIND = "anthropic"
 """The key of this vendor's marks in `provider_metadata`, and of its entries in `provider_options`."""
 
 IMAGE_TYPES = frozenset({"image/gif", "image/jpeg", "image/png", "image/webp"})
+
+_SAMPLING = frozenset({"temperature", "top_p"})
+_USUAL_CAP = 8192
 
 PROFILE = Profile(
     kind=KIND,
@@ -27,13 +30,14 @@ PROFILE = Profile(
     prices="anthropic",
     otel_name="anthropic",
     limit_headers="anthropic",
+    schema_by_tool=True,
     media=IMAGE_TYPES | {"application/pdf", "image/*", "text/plain"},
 )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Family:
-    """What the models of one generation take.
+    """What a model takes, as this wire needs to know it.
 
     Attributes:
         max_output_tokens: sent when the caller sets none, since the API requires a number.
@@ -44,48 +48,23 @@ class Family:
         forced_tools: can be made to call a tool.
     """
 
-    max_output_tokens: int = 32_000
-    sampling: Literal["both", "one", "none"] = "none"
-    thinking: Literal["none", "budget", "adaptive", "default", "always"] = "default"
-    json_schema: bool = True
-    forced_tools: bool = True
+    max_output_tokens: int
+    sampling: Literal["both", "one", "none"]
+    thinking: Literal["none", "budget", "adaptive", "default", "always"]
+    json_schema: bool
+    forced_tools: bool
 
 
-# Sources: the vendor's model overview and migration guides, read in November 2026. The cap on output is the model's own
-# up to 32,000: enough to think and answer, little enough that an answer without end stays affordable.
-_FAMILIES: tuple[tuple[str, tuple[int, int], Family], ...] = (
-    ("fable mythos", (5, 1), Family(thinking="always", forced_tools=False)),
-    ("fable mythos", (0, 0), Family(thinking="always")),
-    ("opus", (5, 5), Family(thinking="always", forced_tools=False)),
-    ("sonnet", (5, 5), Family(thinking="always")),
-    ("", (5, 0), Family()),
-    ("", (4, 7), Family(thinking="adaptive")),
-    ("", (4, 6), Family(thinking="adaptive", sampling="one")),
-    ("", (4, 5), Family(thinking="budget", sampling="one")),
-    ("", (4, 1), Family(thinking="budget", sampling="one", json_schema=False)),
-    ("", (3, 7), Family(thinking="budget", sampling="both", json_schema=False)),
-    ("", (3, 5), Family(max_output_tokens=8192, thinking="none", sampling="both", json_schema=False)),
-    ("", (0, 0), Family(max_output_tokens=4096, thinking="none", sampling="both", json_schema=False)),
-)
-_NOT_CLAUDE = Family(max_output_tokens=8192, thinking="budget", sampling="both", json_schema=False)
-_NEWEST = (99, 0)
-_LINE = re.compile(r"claude-(?:[\d.-]+-)?([a-z]+)")
-_VERSION = re.compile(r"claude-(?:[a-z]+-)?(\d{1,2})(?:[.-](\d{1,2}))?(?!\d)")
+def family(known: ModelProfile) -> Family:
+    """What a model takes, by what is known of it.
 
-
-def family(model: str) -> Family:
-    """What a model takes, by its name: `claude-3-5-haiku-latest`, `claude-opus-4-8`, `anthropic/claude-haiku-4.5`.
-
-    A Claude without a version in its name counts as the newest; a model that is no Claude, behind an endpoint of this
-    shape, as one that takes the oldest and most widely copied settings.
+    One of which nothing is known, such as a model that is no Claude behind an endpoint of this shape, counts as one
+    that takes the oldest and most widely copied settings.
     """
-    name = model.lower()
-    if "claude" not in name:
-        return _NOT_CLAUDE
-    line = _LINE.search(name)
-    number = _VERSION.search(name)
-    version = (int(number[1]), int(number[2] or 0)) if number else _NEWEST
-    for lines, least, found in _FAMILIES:
-        if version >= least and (not lines or (line and line[1] in lines.split())):
-            return found
-    raise AssertionError("the last row takes every version")
+    return Family(
+        max_output_tokens=known.default_output_tokens or _USUAL_CAP,
+        sampling="none" if known.refuses >= _SAMPLING else "one" if known.one_sampling else "both",
+        thinking="adaptive" if known.reasoning == "effort" else known.reasoning or "budget",
+        json_schema=known.json_schema is True,
+        forced_tools=known.forced_tools is not False,
+    )

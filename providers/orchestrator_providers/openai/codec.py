@@ -50,7 +50,7 @@ class OpenAIChat:
         self._quirks = quirks
         self._model = target.model
         self._url = endpoint(target.base_url, quirks.default_path, quirks.chat_path)
-        self._options = OptionWriter(self._kind, target.model, quirks, target.model_profile)
+        self._options = OptionWriter(self._kind, quirks, target.model_profile)
 
     def encode(self, request: ChatRequest) -> Encoded:
         """See `Codec.encode`."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,34 +14,22 @@ from orchestrator_providers.openai.profile import Quirks
 
 __all__ = ["OptionWriter"]
 
-# Facts about OpenAI's models, by name; an unknown name (an Azure deployment's, a later model's) is refused nothing.
-_O_SERIES = re.compile(r"o\d(?:-|$)")
-_GPT5 = re.compile(r"gpt-5(?!.*chat)")
-_NO_REASONING = re.compile(r"gpt-3|gpt-4|chatgpt-")
 _CHOICES = frozenset({"auto", "none", "required"})
 
 
-def _refused(model: str) -> frozenset[str]:
-    if _O_SERIES.match(model):
-        return frozenset({"temperature", "top_p", "stop", "parallel_tool_calls"})
-    if _GPT5.match(model):
-        return frozenset({"temperature", "top_p", "stop"})
-    return frozenset({"reasoning_effort"}) if _NO_REASONING.match(model) else frozenset()
-
-
 class OptionWriter:
-    """Writes the options of requests to one model."""
+    """Writes the options of requests to one model, of which nothing is refused that is not known to be."""
 
-    __slots__ = ("_fields", "_kind", "_outputs", "_quirks", "_refused", "_refused_without_reasoning")
+    __slots__ = ("_facts", "_fields", "_kind", "_outputs", "_quirks", "_refused", "_refused_when_reasoning")
 
-    def __init__(self, kind: str, model: str, quirks: Quirks, facts: ModelProfile) -> None:
-        known = _refused(model) if quirks.openai_models else frozenset()
+    def __init__(self, kind: str, quirks: Quirks, facts: ModelProfile) -> None:
+        self._facts = facts
         self._kind = kind
         self._quirks = quirks
         self._outputs = OutputWriter(quirks, facts)
-        self._refused = quirks.unsupported | known
-        # With effort `none` these models sample like any other.
-        self._refused_without_reasoning = self._refused - {"temperature", "top_p"}
+        without = {"reasoning_effort"} if facts.reasoning == "none" else frozenset[str]()
+        self._refused = quirks.unsupported | facts.refuses | without
+        self._refused_when_reasoning = self._refused | facts.refuses_when_reasoning
         self._fields = (
             ("temperature", "temperature"),
             ("top_p", "top_p"),
@@ -69,7 +56,8 @@ class OptionWriter:
     def _settings(
         self, options: ChatOptions, body: dict[str, Any], warnings: list[CallWarning], *, tools: bool
     ) -> None:
-        refused = self._refused_without_reasoning if options.reasoning_effort == "none" else self._refused
+        reasons = self._facts.reasons(options.reasoning_effort)
+        refused = self._refused_when_reasoning if reasons else self._refused
         for name, field in self._fields:
             value = getattr(options, name)
             if value is None or (name == "parallel_tool_calls" and not tools):

@@ -39,7 +39,7 @@ class Quirks:
         json_schema, tools: False where the vendor has no such feature.
         forced_tools: whether a model can be made to call a tool; what stands in for output schemas depends on it.
         documents: how a PDF is written.
-        openai_models: the model names are OpenAI's, so what those models refuse is known.
+        openai_models: the models are OpenAI's own, whatever their names.
         returns_reasoning: what the vendor wants back of earlier reasoning: its text in the messages that call tools,
             its details in any message, or nothing.
         stream_usage: `stream_options` is understood; elsewhere usage comes by itself or not at all.
