@@ -26,7 +26,7 @@ from orchestrator.spec.provider import (
     StreamDecoder,
 )
 from orchestrator.spec.stores import SeenLimit
-from orchestrator.spec.transport import Endpoint, HttpReply, HttpRequest, HttpStream, Transport
+from orchestrator.spec.transport import Endpoint, HttpReply, HttpRequest, HttpStream, Transport, request_id
 from orchestrator.transport.sse import SseParser
 from orchestrator.types.call import CallWarning, Task
 from orchestrator.types.chat import ChatRequest, ChatResult
@@ -58,8 +58,6 @@ Result: TypeAlias = ChatResult | EmbedResult | RerankResult
 
 _TRAILER_S = 2.0
 """How long to wait for usage and the end marker once a stream's terminal reason was seen."""
-
-_REQUEST_IDS = ("x-request-id", "request-id", "apim-request-id", "x-amzn-requestid", "x-debug-trace-id", "cf-ray")
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,14 +159,14 @@ class WireBackend:
         reply = await self._transport.send(self._prepare(encoded, strict=strict), self._endpoint)
         if reply.status != 200:
             raise self._error(codec, reply)
-        request_id = _request_id(reply.headers)
+        id_ = request_id(reply.headers)
         try:
             result = codec.decode(reply)
         except OrchestratorError as error:
             error.status = error.status or reply.status
-            error.request_id = error.request_id or request_id
+            error.request_id = error.request_id or id_
             raise
-        return Answer(result, encoded.warnings, request_id, self._limits(reply.headers))
+        return Answer(result, encoded.warnings, id_, self._limits(reply.headers))
 
     async def open(self, request: ChatRequest, *, timeout_s: float, strict: bool) -> Source:
         """See `Backend.open`."""
@@ -185,7 +183,7 @@ class WireBackend:
             stream.close()
             raise
         parser = frame_parser(codec.framing)
-        source = _WireSource(stream, parser, codec.decoder(), encoded.warnings, _request_id(stream.headers))
+        source = _WireSource(stream, parser, codec.decoder(), encoded.warnings, request_id(stream.headers))
         source.limits = self._limits(stream.headers)
         return source
 
@@ -351,11 +349,3 @@ def _refuse_left_out(warnings: tuple[CallWarning, ...]) -> None:
     left_out = [warning for warning in warnings if warning.kind == "unsupported"]
     if left_out:
         raise UnsupportedFeature("; ".join(f"{warning.setting}: {warning.message}" for warning in left_out))
-
-
-def _request_id(headers: Mapping[str, str]) -> str | None:
-    for name in _REQUEST_IDS:
-        value = headers.get(name)
-        if value:
-            return value[:200]
-    return None

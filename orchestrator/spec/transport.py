@@ -6,7 +6,28 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-__all__ = ["Endpoint", "HttpReply", "HttpRequest", "HttpStream", "Transport", "TransportLimits"]
+__all__ = ["Endpoint", "HttpReply", "HttpRequest", "HttpStream", "Transport", "TransportLimits", "request_id"]
+
+_REQUEST_IDS = ("x-request-id", "request-id", "apim-request-id", "x-amzn-requestid")
+_OF_THE_WAY = ("x-debug-trace-id", "cf-ray")
+_LONGEST = 200
+
+
+def request_id(headers: Mapping[str, str], in_body: str | None = None) -> str | None:
+    """The vendor's id of an exchange, for asking them about it: of a header, else of the body, else a trace's.
+
+    `headers` is looked up by lower-case name; `in_body` is an id that the body states.
+    """
+    of_vendor = _first(headers, _REQUEST_IDS) or in_body
+    return of_vendor[:_LONGEST] if of_vendor else _first(headers, _OF_THE_WAY)
+
+
+def _first(headers: Mapping[str, str], names: tuple[str, ...]) -> str | None:
+    for name in names:
+        value = headers.get(name)
+        if value:
+            return value[:_LONGEST]
+    return None
 
 
 @dataclass(frozen=True, slots=True)

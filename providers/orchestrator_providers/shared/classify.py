@@ -21,7 +21,7 @@ from orchestrator.errors import (
     RateLimited,
     ServerError,
 )
-from orchestrator.spec.transport import HttpReply
+from orchestrator.spec.transport import HttpReply, request_id
 from orchestrator_providers.shared.delays import retry_after_s
 from orchestrator_providers.shared.quotas import daily_reset_s, retry_delay_s
 
@@ -161,7 +161,7 @@ def classify(
     arguments: dict[str, Any] = {
         "status": reply.status,
         "vendor_code": body.codes[0] if body.codes else None,
-        "request_id": request_id(reply.headers) or body.request_id,
+        "request_id": request_id(reply.headers, body.request_id),
     }
     if reply.status in _DELAY_STATUSES:
         arguments["retry_after"] = _wait_s(reply, body)
@@ -202,15 +202,6 @@ def _by_status(status: int, body: ErrorBody) -> ErrorKind:
         inner = next((int(code) for code in body.codes if code.isascii() and code.isdigit() and len(code) == 3), status)
         return _BY_STATUS.get(inner if inner >= 400 else status, error_kind(ServerError))
     return _BY_STATUS.get(status, error_kind(InvalidRequest))
-
-
-def request_id(headers: Mapping[str, str]) -> str | None:
-    """The vendor's id of the exchange, for asking them about it."""
-    for name in ("x-request-id", "request-id", "apim-request-id", "x-amzn-requestid", "cf-ray"):
-        value = headers.get(name)
-        if value:
-            return value[:200]
-    return None
 
 
 def safe_message(message: str) -> str:
