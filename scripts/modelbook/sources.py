@@ -11,7 +11,7 @@ from typing import Any
 
 from pricebook import genai, longtail
 
-from orchestrator.models.names import canonical
+from orchestrator.models.names import canonical, undated
 from orchestrator.pricing.book import Book
 
 __all__ = ["Entry", "entries"]
@@ -48,7 +48,7 @@ def entries(date: str) -> list[Entry]:
             entry = _entry(vendor, model, raw, windows)
             grouped[vendor, entry.name].append(entry)
     for vendor, model, context in windows.of_their_own():
-        entry = Entry(vendor, canonical(model), {"context_tokens": context})
+        entry = Entry(vendor, undated(canonical(model)), {"context_tokens": context})
         grouped[vendor, entry.name].append(entry)
     return [_joined(grouped[key]) for key in sorted(grouped)]
 
