@@ -11,6 +11,7 @@ from orchestrator.spec.transport import HttpReply, HttpRequest
 from orchestrator.types.call import CallWarning
 from orchestrator.types.chat import ChatRequest, ChatResult, Media, Message, Part, Reasoning, Text, ToolCall
 from orchestrator_providers.openai import mappings
+from orchestrator_providers.openai.audio import Sound
 from orchestrator_providers.openai.calls import read_calls
 from orchestrator_providers.openai.embed import OpenAIEmbed
 from orchestrator_providers.openai.errors import embedded_error, reply_error
@@ -117,10 +118,13 @@ class OpenAIChat:
         parts: list[Part] = []
         if thought or shown or (marks and details):
             parts.append(Reasoning(thought or shown, provider_metadata=marks))
-        if text or message.get("refusal"):
-            parts.append(Text(text or message["refusal"]))
+        sound = Sound()
+        said = (text or message.get("refusal") or "") + sound.add(message.get("audio"))
+        if said:
+            parts.append(Text(said))
         pictures: list[Media | None] = [mappings.image(part) for part in message.get("images") or ()]
-        return (*parts, *[media for media in pictures if media is not None], *calls)
+        heard = sound.media(self._kind)
+        return (*parts, *[media for media in pictures if media is not None], *calls, *((heard,) if heard else ()))
 
     def error(self, reply: HttpReply) -> OrchestratorError:
         """See `Codec.error`."""

@@ -34,7 +34,8 @@ def write_messages(messages: Sequence[Message], profile: Profile, warnings: list
     """
     if len(messages) == 1 and len(messages[0].parts) == 1:
         part = messages[0].parts[0]
-        if type(part) is Text and part.provider_metadata is None and messages[0].role != "tool":
+        plain = part.provider_metadata is None and messages[0].provider_metadata is None
+        if type(part) is Text and plain and messages[0].role != "tool":
             return [{"role": messages[0].role, "content": part.text}]
     return _Writer(profile, warnings).write(messages)
 
@@ -56,12 +57,12 @@ class _Writer:
 
     def write(self, messages: Sequence[Message]) -> list[dict[str, Any]]:
         for message in messages:
-            self._marks(message.provider_metadata)
+            marks = self._marks(message.provider_metadata)  # fields of the message, such as `name`
             if message.role == "assistant":
                 self._flush()
-                self._assistant(message)
+                self._assistant(message, marks)
             else:
-                self._turn(message)
+                self._turn(message, marks)
         self._flush()
         return self._out
 
@@ -83,7 +84,7 @@ class _Writer:
             self._warn(_STRIPPED)
         return metadata.get(self._kind, {})
 
-    def _turn(self, message: Message) -> None:
+    def _turn(self, message: Message, marks: Mapping[str, Any]) -> None:
         """A system, user or tool message; each tool result is a message of its own."""
         content: list[Part] = []
         for part in message.parts:
@@ -95,7 +96,7 @@ class _Writer:
                 raise UnsupportedFeature(f"a {message.role} message cannot hold a {type(part).__name__}")
         if content:
             self._flush()
-            self._out.append({"role": message.role, "content": self._content(content)})
+            self._out.append({"role": message.role, "content": self._content(content), **marks})
 
     def _result(self, result: ToolResult) -> None:
         marks = self._marks(result.provider_metadata)
@@ -136,8 +137,8 @@ class _Writer:
         name = media.filename or "document.pdf"
         return {"type": "file", "file": {"filename": name, "file_data": _address(media)}}
 
-    def _assistant(self, message: Message) -> None:
-        out: dict[str, Any] = {"role": "assistant", "content": None}
+    def _assistant(self, message: Message, marks: Mapping[str, Any]) -> None:
+        out: dict[str, Any] = {"role": "assistant", "content": None, **marks}
         texts = [part for part in message.parts if isinstance(part, Text)]
         if texts:
             marked = any(part.provider_metadata for part in texts)

@@ -26,6 +26,7 @@ from orchestrator.types.stream import (
 )
 from orchestrator.types.usage import Usage
 from orchestrator_providers.openai import mappings
+from orchestrator_providers.openai.audio import Sound
 from orchestrator_providers.openai.calls import PendingCall, pending_call, read_pending
 from orchestrator_providers.openai.errors import embedded_error
 from orchestrator_providers.openai.profile import Quirks
@@ -57,6 +58,7 @@ class OpenAIStream:
         "_reasoning",
         "_reasoning_field",
         "_refused",
+        "_sound",
         "_text",
         "closing",
         "done",
@@ -78,6 +80,7 @@ class OpenAIStream:
         self._details: list[dict[str, Any]] = []
         self._calls: list[PendingCall] = []
         self._images = 0
+        self._sound = Sound()
         self._extras: dict[str, Any] = {}
 
     def feed(self, frames: Sequence[Frame]) -> Decoded:
@@ -197,7 +200,7 @@ class OpenAIStream:
         self._add_reasoning(thought or shown, delta.get("reasoning_details"), out)
         refusal = delta.get("refusal")
         self._refused = self._refused or bool(refusal)
-        self._add_text(text or refusal or "", out)
+        self._add_text((text or refusal or "") + self._sound.add(delta.get("audio")), out)
         for part in delta.get("images") or ():
             self._add_image(mappings.image(part), out)
         for call in delta.get("tool_calls") or ():
@@ -255,6 +258,9 @@ class OpenAIStream:
             out.append(TextEnd(_TEXT))
         for call, said in zip(calls, built, strict=True):
             out.append(TextEnd(call.block) if isinstance(said, Text) else ToolCallEnd(call.block, said))
+        heard = self._sound.media(self._kind)
+        if heard is not None:
+            out.append(MediaBlock("sound", heard))
         extras = {self._kind: self._extras} if self._extras else None
         out.append(Finish(reason=reason, usage=self.usage, provider_metadata=extras))
         self.done = True
