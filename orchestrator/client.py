@@ -145,7 +145,9 @@ class AsyncOrchestrator:
         """Answer a chat in events: `async with llm.stream(...) as stream: async for event in stream: ...`.
 
         Entering the block returns once the first event is there; every error before that is raised there, after retries
-        and failover. An error later is a `StreamInterrupted`.
+        and failover. An error later is a `StreamInterrupted`. With `output=` the answer is checked at the end: then
+        `stream.reply.output` is the value, or reading raises `MalformedReply` or `ContentFiltered`. A stream is never
+        repaired: its text has been handed over.
         """
         return AsyncChatStream(self._core, self._chat_call(route, messages, output, dict(options), stream=True))
 
