@@ -26,6 +26,8 @@ from orchestrator_providers.shared.reading import label, mapping, read_object
 
 __all__ = ["OpenAIChat", "bind"]
 
+_PLAIN = frozenset({"role", "content"})
+
 
 def bind(target: Target) -> Codecs:
     """The codecs of one deployment, for the tasks its vendor has."""
@@ -92,16 +94,16 @@ class OpenAIChat:
         reason = choice.get("finish_reason")
         if not (reason or choice.get("finish_details") or self._quirks.finish_optional):
             raise MalformedReply("the reply has no finish reason")
-        calls = read_calls(message, self._kind)
-        refused = bool(message.get("refusal"))
+        plain = _plain_text(message)
+        calls = () if plain else read_calls(message, self._kind)
         return ChatResult(
-            message=Message("assistant", self._parts(message, calls)),
+            message=Message("assistant", (plain,) if plain else self._parts(message, calls)),
             finish_reason=mappings.finish(
                 reason,
-                calls=any(isinstance(call, ToolCall) for call in calls),
-                refused=refused,
+                calls=bool(calls) and any(isinstance(call, ToolCall) for call in calls),
+                refused=bool(message.get("refusal")),
                 details=choice.get("finish_details"),
-                answered=any(isinstance(call, Text) for call in calls),
+                answered=bool(calls) and any(isinstance(call, Text) for call in calls),
             ),
             usage=read_usage(body, self._quirks),
             response_id=label(body.get("id")),
@@ -133,6 +135,14 @@ class OpenAIChat:
     def decoder(self) -> OpenAIStream:
         """See `ChatCodec.decoder`."""
         return OpenAIStream(self._kind, self._quirks)
+
+
+def _plain_text(message: Mapping[str, Any]) -> Text | None:
+    """The one part of a message that holds text and nothing else, as nearly all do. None: take the long way round."""
+    content = message.get("content")
+    if content and type(content) is str and _PLAIN.issuperset([name for name, value in message.items() if value]):
+        return Text(content)
+    return None
 
 
 def _first_choice(body: Mapping[str, Any]) -> Mapping[str, Any]:

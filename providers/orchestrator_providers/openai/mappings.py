@@ -42,6 +42,7 @@ _EXTRAS = (
     "search_results",
     "service_tier",
 )
+_NOTED = frozenset({*_EXTRAS, "annotations"})
 
 
 def finish(raw: Any, *, calls: bool, refused: bool, details: Any = None, answered: bool = False) -> FinishReason:
@@ -151,6 +152,8 @@ def extras(kind: str, sources: Iterable[Mapping[str, Any]]) -> Mapping[str, Any]
     """What else the vendor says that a caller may need, keyed by kind: citations, service tier, who really served."""
     found: dict[str, Any] = {}
     for source in sources:
+        if _NOTED.isdisjoint(source):
+            continue
         for name in _EXTRAS:
             if source.get(name):
                 found[name] = source[name]

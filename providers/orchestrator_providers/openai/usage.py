@@ -11,6 +11,7 @@ from orchestrator_providers.shared.reading import integer, mapping
 
 __all__ = ["inclusive_output", "raw_usage", "read_usage"]
 
+_CACHED = ("prompt_cache_hit_tokens", "num_cached_tokens")
 _STANDARD_TIERS = frozenset({"default", "auto", "standard", "on_demand"})
 
 
@@ -37,19 +38,14 @@ def _usage(raw: Mapping[str, Any], quirks: Quirks) -> Usage:
     total = integer(raw.get("total_tokens"))
     output = integer(raw.get("completion_tokens"))
     given = integer(raw.get("prompt_tokens"))
-    reasoning = _first(completion.get("reasoning_tokens"), raw.get("reasoning_tokens"))
+    reasoning = _first(completion, raw, "reasoning_tokens")
     return Usage(
         # Embedding vendors that count nothing else send the total alone.
         input_tokens=total if given is None and output is None else given,
         output_tokens=inclusive_output(
             given, output, reasoning, total, excludes_reasoning=quirks.output_excludes_reasoning
         ),
-        cache_read_tokens=_first(
-            prompt.get("cached_tokens"),
-            raw.get("prompt_cache_hit_tokens"),
-            raw.get("cached_tokens"),
-            raw.get("num_cached_tokens"),
-        ),
+        cache_read_tokens=_first(prompt, raw, "cached_tokens", *_CACHED),
         cache_write_tokens=integer(prompt.get("cache_write_tokens")),
         reasoning_tokens=reasoning,
         input_audio_tokens=integer(prompt.get("audio_tokens")),
@@ -77,9 +73,9 @@ def inclusive_output(
     return output + reasoning if total == given + output + reasoning else output
 
 
-def _first(*values: Any) -> int | None:
-    for value in values:
-        number = integer(value)
-        if number is not None:
-            return number
-    return None
+def _first(details: Mapping[str, Any], raw: Mapping[str, Any], *names: str) -> int | None:
+    """The first of these counts: in the details where the vendor has them, else under its own name beside the sums."""
+    number = integer(details.get(names[0])) if details else None
+    if number is not None:
+        return number
+    return next((found for name in names if (found := integer(raw.get(name))) is not None), None)

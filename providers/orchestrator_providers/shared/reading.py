@@ -64,11 +64,9 @@ def mapping(value: Any) -> Mapping[str, Any]:
 
 def integer(value: Any) -> int | None:
     """A count: an int, or a float without a fraction; None for anything else, booleans included."""
-    if isinstance(value, bool):
-        return None
-    if isinstance(value, int):
+    if type(value) is int:
         return value
-    if isinstance(value, float) and value.is_integer():
+    if type(value) is float and value.is_integer():
         return int(value)
     return None
 
