@@ -162,7 +162,8 @@ class AnthropicDecoder(FrameDecoder):
     def _delta_message(self, value: dict[str, Any], events: Decoded) -> None:
         self._count(value.get("usage"))
         delta = dict(value["delta"])
-        self._stop_reason = delta.pop("stop_reason", None) or self._stop_reason
+        reason = delta.pop("stop_reason", None)
+        self._stop_reason = required(reason, "the stop reason") if reason else self._stop_reason
         self.closing = self._stop_reason is not None
         self._extra |= extra_fields(delta) | extra_fields(value, "type", "delta", "usage")
 
