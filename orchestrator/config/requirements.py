@@ -99,7 +99,7 @@ def lacks(require: RequireConfig, served: Served) -> Iterator[str]:
         if verdict is None:
             yield _unknown(served, f"has {feature}", _STATED.get(feature, f"{feature}: true"))
         elif not verdict:
-            yield f"{served.model} of kind {served.kind.kind} has no {feature}"
+            yield f"{served.model} of kind {shown(served.kind.kind)} has no {feature}"
     yield from _too_small(served, "context_tokens", require.context_tokens)
     yield from _too_small(served, "max_output_tokens", require.max_output_tokens)
     if require.region is not None and served.region != require.region:
