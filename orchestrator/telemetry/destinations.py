@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 import sys
 import time
 from collections.abc import Sequence
@@ -34,12 +35,23 @@ class Destination(Protocol):
 
 
 class FileDestination:
-    """Appends to a file, made with its directory when the first line comes; opened again if it was moved away."""
+    """Appends to a file, made with its directory when the first line comes; opened again if it was moved away.
+
+    `{pid}` and `{host}` in the file's name are the process and the machine: one file each.
+    """
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self._named = path
         self._fd: int | None = None
         self._torn = False
+
+    @property
+    def path(self) -> Path:
+        """The file that this process writes."""
+        name = self._named.name
+        if "{" not in name:
+            return self._named
+        return self._named.with_name(name.replace("{pid}", str(os.getpid())).replace("{host}", socket.gethostname()))
 
     def write(self, lines: Sequence[bytes]) -> int:
         """See `Destination.write`."""
@@ -54,18 +66,22 @@ class FileDestination:
             self._torn = not data[:written].endswith(b"\n")
         return data.count(b"\n", len(lead), written)
 
+    def prove(self) -> None:
+        """Raise `OSError` if the file cannot be opened."""
+        self._current()
+
     def _current(self) -> int:
         if self._fd is not None and self._is_current(self._fd):
             return self._fd
         self.close()
-        self._path.parent.mkdir(parents=True, exist_ok=True)
+        self.path.parent.mkdir(parents=True, exist_ok=True)
         self._torn = self._ends_torn()
-        self._fd = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
+        self._fd = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
         return self._fd
 
     def _is_current(self, fd: int) -> bool:
         try:
-            there, ours = os.stat(self._path), os.fstat(fd)
+            there, ours = os.stat(self.path), os.fstat(fd)
         except OSError:
             return False
         return (there.st_dev, there.st_ino) == (ours.st_dev, ours.st_ino)
@@ -80,9 +96,9 @@ class FileDestination:
 
     def _torn_at(self) -> int | None:
         try:
-            if not self._path.is_file() or not self._path.stat().st_size:
+            if not self.path.is_file() or not self.path.stat().st_size:
                 return None
-            with self._path.open("rb") as file:
+            with self.path.open("rb") as file:
                 end = file.seek(-1, os.SEEK_END)
                 return end if file.read(1) != b"\n" else None
         except OSError:  # may be written but not read
