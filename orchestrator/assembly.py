@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from decimal import Decimal
 from typing import Any
-from urllib.parse import urlsplit
 
 from orchestrator.backends import Backend, EngineBackend, LimitReader, WireBackend, intercepted
 from orchestrator.config import Config, model_profile, vector_space
@@ -19,7 +17,6 @@ from orchestrator.policies.breaker import Breaker, BreakerPolicy
 from orchestrator.policies.learning import Learner
 from orchestrator.policies.limits import Gate
 from orchestrator.policies.needs import Forecast
-from orchestrator.pricing import PriceRow, bundled, config_row
 from orchestrator.registry import find
 from orchestrator.routes import build_route
 from orchestrator.snapshot import Deployment, FileCredential, Learning, Shared, Snapshot
@@ -29,7 +26,7 @@ from orchestrator.spec.provider import Engine, EngineFactory, Profile, Target, W
 from orchestrator.spec.routing import Health
 from orchestrator.spec.stores import Dimension, Limit
 from orchestrator.spec.transport import Endpoint
-from orchestrator.types.usage import Cost, Usage
+from orchestrator.tariffs import tariff
 
 __all__ = ["build"]
 
@@ -201,7 +198,7 @@ class _Provider:
             backend=backend,
             account=self._account,
             forecast=self._forecast(name),
-            cost=self._pricing(config),
+            cost=tariff(self._config, config, self._kind),
             gate=state.gate,
             health=state.health,
             breaker=state.breaker,
@@ -262,38 +259,6 @@ class _Provider:
         header, prefix = self._profile.auth_header, self._profile.auth_prefix
         return HeaderSigner(base, secret=self._secret, header=header, prefix=prefix)
 
-    def _pricing(self, config: DeploymentConfig) -> Callable[[Usage, str | None, datetime], Cost]:
-        if config.price:
-            row = config_row(config.price)
-            return lambda usage, _model, at: row.cost(usage, at=at)
-        if self._profile.free and not (config.priced_as or self._config.priced_as):
-            return lambda _usage, _model, _at: _FREE
-        vendor, model = self._price_name(config)
-        if vendor is None:
-            why = "base_url is not the vendor's own: set priced_as or price"
-            return lambda _usage, _model, _at: Cost(unknown=why)
-        return _BookPrices(vendor, model).cost
-
-    def _price_name(self, config: DeploymentConfig) -> tuple[str | None, str]:
-        priced_as = config.priced_as or self._config.priced_as
-        if priced_as:
-            vendor, _, model = priced_as.partition("/")
-            return self._vendor(vendor), model or config.model
-        host = urlsplit(self._base_url).hostname or ""
-        at_home = not self._config.base_url or any(
-            host.endswith(known) if known.startswith(".") else host == known for known in self._profile.hosts
-        )
-        if self._profile.prices is None and isinstance(self._kind, EngineFactory) and not self._config.base_url:
-            vendor, slash, model = config.model.partition("/")  # an engine's models name their vendor themselves
-            return (vendor, model) if slash else (None, config.model)
-        return (self._profile.prices if at_home else None), config.model
-
-    def _vendor(self, name: str) -> str:
-        try:
-            return find(name).profile.prices or name
-        except ConfigError:
-            return name  # a vendor of the price book that has no kind of its own
-
 
 def _open_settings(config: ProviderConfig) -> dict[str, Any]:
     opened = {
@@ -315,29 +280,3 @@ def _open_secret(reference: SecretRef) -> Secret:
         if intercepted():  # an application under test needs no credentials
             return Secret(lambda: "none", source="scripted")
         raise
-
-
-_FREE = Cost(total=Decimal(0))
-
-
-class _BookPrices:
-    """Prices of one model by the bundled book: of the model served, if the book knows it, else of the one asked for."""
-
-    def __init__(self, vendor: str, model: str) -> None:
-        self._vendor = vendor
-        self._model = model
-        self._rows: dict[str | None, PriceRow | None] = {}
-
-    def cost(self, usage: Usage, served: str | None, at: datetime) -> Cost:
-        """What that usage costs at that time."""
-        try:
-            row = self._rows[served]
-        except KeyError:
-            row = self._rows[served] = self._find(served)
-        if row is None:
-            return Cost(unknown=f"the price book has no row for {self._vendor}/{self._model}")
-        return row.cost(usage, at=at)
-
-    def _find(self, served: str | None) -> PriceRow | None:
-        book = bundled()
-        return (book.find(self._vendor, served) if served else None) or book.find(self._vendor, self._model)

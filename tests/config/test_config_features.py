@@ -44,30 +44,30 @@ MISTAKES = [
     (
         required("old", "json_schema", "{context_tokens: 100k}"),
         (
-            f"o.yaml:11: routes.a.pick: 'old' {WANTS}: gpt-3.5-turbo of kind 'openai' has no json_schema; context_tokens of"
-            " gpt-3.5-turbo is 16,385, less than 100,000"
+            f"o.yaml:11: routes.a.pick: 'old' {WANTS}: gpt-3.5-turbo of kind 'openai' has no json_schema; "
+            f"context_tokens of gpt-3.5-turbo is 16,385, less than 100,000"
         ),
     ),
     (
         required("own", "tools"),
         (
-            f"o.yaml:11: routes.a.pick: 'own' {WANTS}: it is not known whether our-own has tools; {STATED} {{tools: true}}"
-            " on the deployment"
+            f"o.yaml:11: routes.a.pick: 'own' {WANTS}: it is not known whether our-own has tools; {STATED} "
+            f"{{tools: true}} on the deployment"
         ),
     ),
     (
         required("own", "vision", "{context_tokens: 8k}"),
         (
-            f"o.yaml:11: routes.a.pick: 'own' {WANTS}: it is not known whether our-own has vision; {STATED}"
-            " {media: [image]} on the deployment; it is not known whether our-own has context_tokens of 8,000;"
-            f" {STATED} {{context_tokens: 8000}} on the deployment"
+            f"o.yaml:11: routes.a.pick: 'own' {WANTS}: it is not known whether our-own has vision; {STATED} "
+            f"{{media: [image]}} on the deployment; it is not known whether our-own has context_tokens of "
+            f"8,000; {STATED} {{context_tokens: 8000}} on the deployment"
         ),
     ),
     (
         required("mini", "reasoning", "{max_output_tokens: 20k}"),
         (
-            f"o.yaml:11: routes.a.pick: 'mini' {WANTS}: gpt-4o-mini of kind 'openai' has no reasoning; max_output_tokens of"
-            " gpt-4o-mini is 16,384, less than 20,000"
+            f"o.yaml:11: routes.a.pick: 'mini' {WANTS}: gpt-4o-mini of kind 'openai' has no reasoning; "
+            f"max_output_tokens of gpt-4o-mini is 16,384, less than 20,000"
         ),
     ),
     (
@@ -77,15 +77,16 @@ MISTAKES = [
     (
         required("haiku", "{region: eu}"),
         (
-            f"o.yaml:11: routes.a.pick: 'haiku' {WANTS}: the region of provider 'claude' is not known; if it is 'eu', say"
-            " region: eu there"
+            f"o.yaml:11: routes.a.pick: 'haiku' {WANTS}: the region of provider 'claude' is not known; if it "
+            f"is 'eu', say region: eu there"
         ),
     ),
     (
         required("mini", "visoin"),
         (
-            "o.yaml:11: routes.a.require: expected one of audio, forced_tools, json_schema, parallel_tools, pdf, reasoning,"
-            " tools, video, vision, context_tokens, max_output_tokens, region; found 'visoin'; did you mean 'vision'?"
+            "o.yaml:11: routes.a.require: expected one of audio, forced_tools, json_schema, parallel_tools, "
+            "pdf, reasoning, tools, video, vision, context_tokens, max_output_tokens, region; found "
+            "'visoin'; did you mean 'vision'?"
         ),
     ),
     (
@@ -103,15 +104,16 @@ MISTAKES = [
     (
         deployment("profile: {refuses: [temprature]}"),
         (
-            "o.yaml:8: deployments.d.profile.refuses: expected one of parallel_tool_calls, reasoning_effort, seed, stop,"
-            " temperature, top_p; found 'temprature'; did you mean 'temperature'?"
+            "o.yaml:8: deployments.d.profile.refuses: expected one of parallel_tool_calls, "
+            "reasoning_effort, seed, stop, temperature, top_p; found 'temprature'; did you mean "
+            "'temperature'?"
         ),
     ),
     (
         deployment("profile: {media: [picture]}"),
         (
-            "o.yaml:8: deployments.d.profile.media: expected audio, image, pdf, video or a media type such as image/png,"
-            " found 'picture'"
+            "o.yaml:8: deployments.d.profile.media: expected audio, image, pdf, video or a media type such "
+            "as image/png, found 'picture'"
         ),
     ),
     (
