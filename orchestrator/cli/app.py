@@ -8,6 +8,7 @@ import typer
 
 from orchestrator import __version__
 from orchestrator.cli.demo import demo
+from orchestrator.cli.diff import diff
 
 __all__ = ["app"]
 
@@ -37,3 +38,4 @@ def options(
 
 
 app.command("demo")(demo)
+app.command("diff")(diff)

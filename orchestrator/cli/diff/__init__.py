@@ -1,0 +1,37 @@
+"""`orchestrator diff A B`: what an application would lose and gain if a route moved from one model to another."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+__all__ = ["diff"]
+
+
+def diff(
+    a: Annotated[str, typer.Argument(help="The model in use: a deployment of the file, or vendor/model.")],
+    b: Annotated[str, typer.Argument(help="The model to move to: likewise.")],
+    file: Annotated[
+        Path | None,
+        typer.Option("--file", "-f", help="The configuration; orchestrator.yaml if there is one."),
+    ] = None,
+    route: Annotated[
+        str | None, typer.Option("--route", "-r", help="Also say whether this route's requirements and defaults hold.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Compare two models: features, limits, reasoning, vectors, terms and price. Asks nobody, needs no key."""
+    from orchestrator.cli.diff.compare import compare  # noqa: PLC0415
+    from orchestrator.cli.diff.show import show_json, show_table  # noqa: PLC0415
+    from orchestrator.cli.diff.sides import read_sides  # noqa: PLC0415
+    from orchestrator.errors import ConfigError  # noqa: PLC0415
+
+    try:
+        sides = read_sides(a, b, file, route)
+    except ConfigError as error:
+        typer.echo(f"orchestrator diff: {error}", err=True)
+        raise typer.Exit(2) from None
+    comparison = compare(sides)
+    (show_json if as_json else show_table)(comparison)
