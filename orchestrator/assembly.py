@@ -190,7 +190,7 @@ class _Provider:
         return Deployment(
             name=name,
             provider=self._name,
-            kind=self._config.kind,
+            kind=self._profile.kind,
             model=config.model,
             known=known,
             space=vector_space(config, known=known)[0],

@@ -33,15 +33,16 @@ _VENDORS = "orchestrator_providers.vendors"
 
 
 def find(kind: str) -> Wire | EngineFactory:
-    """The provider kind of that name.
+    """The provider kind of that name. A bundled one may be written with hyphens: `openai-responses`.
 
     Raises:
         ConfigError: unknown; names the nearest known kind.
     """
-    place = _BUNDLED.get(kind)
+    name = kind.replace("-", "_")
+    place = _BUNDLED.get(name)
     if place is not None:
-        return _load(place, kind)
-    vendor: Wire | None = import_module(_VENDORS).WIRES.get(kind)
+        return _load(place, name)
+    vendor: Wire | None = import_module(_VENDORS).WIRES.get(name)
     return vendor or _by_entry_point(kind)
 
 
