@@ -7,8 +7,11 @@ from typing import Annotated
 import typer
 
 from orchestrator import __version__
+from orchestrator.cli.chat import chat
 from orchestrator.cli.demo import demo
 from orchestrator.cli.diff import diff
+from orchestrator.cli.embed import embed
+from orchestrator.cli.rerank import rerank
 
 __all__ = ["app"]
 
@@ -39,3 +42,6 @@ def options(
 
 app.command("demo")(demo)
 app.command("diff")(diff)
+app.command("chat")(chat)
+app.command("embed")(embed)
+app.command("rerank")(rerank)

@@ -1,0 +1,232 @@
+"""What chat, embed and rerank share: the client, the sum of what was spent, errors of one screen, input and output."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+from threading import Lock
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from orchestrator.errors import AuthenticationFailed, ConfigError, ConnectionFailed, OrchestratorError
+from orchestrator.types.call import Attempt, CallWarning, Reply
+
+if TYPE_CHECKING:
+    from orchestrator.blocking import Orchestrator
+    from orchestrator.spec.events import CallEvent, Event
+
+__all__ = [
+    "AsJson",
+    "ConfigFile",
+    "Meter",
+    "Session",
+    "check_route",
+    "complain",
+    "described",
+    "dollars",
+    "json_text",
+    "note",
+    "printable",
+    "session",
+    "standard_input",
+    "texts",
+    "told",
+    "warn",
+]
+
+ConfigFile = Annotated[Path, typer.Option("--file", "-f", help="The configuration.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+
+_MOST_ATTEMPTS = 8
+_LONGEST_MESSAGE = 1_500
+_CONTROLS = {code: None for code in (*range(32), *range(127, 160)) if chr(code) not in "\n\t"}
+
+
+class Meter:
+    """A sink that adds up the calls of a session, failed and cancelled ones included."""
+
+    def __init__(self) -> None:
+        self.calls = self.input_tokens = self.output_tokens = self.unpriced = 0
+        self.dollars = Decimal(0)
+        self.last: CallEvent | None = None
+        self._lock = Lock()
+
+    def __call__(self, event: Event) -> None:
+        """Take an event of the client."""
+        from orchestrator.spec.events import CallEvent  # noqa: PLC0415
+
+        if isinstance(event, CallEvent) and event.attempts:
+            with self._lock:
+                self._add(event)
+
+    def _add(self, event: CallEvent) -> None:
+        self.last = event
+        self.calls += 1
+        if event.usage is not None:
+            self.input_tokens += event.usage.input_tokens or 0
+            self.output_tokens += event.usage.output_tokens or 0
+        self.dollars += event.cost.total or 0
+        self.unpriced += event.cost.total is None
+
+    def __str__(self) -> str:
+        calls = "1 call" if self.calls == 1 else f"{self.calls} calls"
+        total = f"{calls}, {self.input_tokens} + {self.output_tokens} tokens, {dollars(self.dollars)}"
+        return f"{total} without {self.unpriced} of unknown cost" if self.unpriced else total
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """An open client and what it spends."""
+
+    llm: Orchestrator
+    meter: Meter = field(default_factory=Meter)
+
+
+@contextmanager
+def session(file: Path) -> Iterator[Session]:
+    """A client for one command. Its errors become one screen and exit code 1, or 2 for a wrong file; Ctrl-C is 130."""
+    try:
+        meter = Meter()
+        with _client(file, meter) as llm:
+            yield Session(llm, meter)
+    except OrchestratorError as error:
+        complain(error)
+        raise typer.Exit(2 if isinstance(error, ConfigError) else 1) from None
+    except KeyboardInterrupt:
+        raise typer.Exit(130) from None
+
+
+def _client(file: Path, meter: Meter) -> Orchestrator:
+    from orchestrator.blocking import Orchestrator  # noqa: PLC0415
+    from orchestrator.config import LogConfig, load_file  # noqa: PLC0415
+
+    config = load_file(file)
+    if config.log.to == "stdout":  # an application's choice; here the answers go there
+        return Orchestrator(config.model_copy(update={"log": LogConfig(to="stderr")}), sinks=[meter])
+    return Orchestrator.from_file(file, sinks=[meter])
+
+
+def check_route(llm: Orchestrator, route: str) -> None:
+    """Raises `InvalidRequest` for a name that is no chat route; it tells the nearest one."""
+    llm.aio._core.snapshot.route(route, "chat")
+
+
+def note(text: str) -> None:
+    """Say something beside the answer."""
+    typer.echo(text, err=True)
+
+
+def complain(error: OrchestratorError) -> None:
+    """What went wrong, what was tried, and what to look at; it fits on one screen."""
+    kind = type(error).__name__
+    note(f"{kind}: {printable(str(error)[:_LONGEST_MESSAGE])}")
+    for attempt in error.attempts[:_MOST_ATTEMPTS]:
+        note(f"  {_tried(attempt)}")
+    if len(error.attempts) > _MOST_ATTEMPTS:
+        note(f"  and {len(error.attempts) - _MOST_ATTEMPTS} more")
+    if isinstance(error, AuthenticationFailed):
+        note(f"  look at the credential of provider {error.provider!r} in the file, and at the variable it names")
+    elif isinstance(error, ConnectionFailed):
+        note(f"  look at the base_url of provider {error.provider!r} in the file, and whether it answers")
+
+
+def _tried(attempt: Attempt) -> str:
+    status = f" ({attempt.status})" if attempt.status else ""
+    outcome = attempt.error or "answered"
+    return f"{attempt.number}. {attempt.deployment}: {outcome}{status} after {attempt.duration_ms / 1e3:.1f} s"
+
+
+def warn(warnings: tuple[CallWarning, ...]) -> None:
+    """What of the request was left out or changed."""
+    for warning in warnings:
+        note(f"warning: {warning.setting}: {warning.message}")
+
+
+def told(event: CallEvent) -> str:
+    """One line about a call: who answered, tokens, dollars, seconds."""
+    last = event.attempts[-1]
+    served = event.response_model or last.model
+    parts = [f"{last.deployment} ({served})"]
+    if event.status != "ok":
+        parts.append(event.status)
+    if event.usage is not None:
+        about = "about " if event.usage.source == "estimate" else ""
+        counts = [str(count) for count in (event.usage.input_tokens, event.usage.output_tokens) if count is not None]
+        unit = "token" if counts == ["1"] else "tokens"
+        parts += [f"{about}{' + '.join(counts)} {unit}"] if counts else []
+    parts.append(f"cost unknown: {event.cost.unknown}" if event.cost.total is None else dollars(event.cost.total))
+    parts.append(f"{event.timings.duration_ms / 1e3:.1f} s")
+    if len(event.attempts) > 1:
+        parts.append(f"{len(event.attempts)} attempts")
+    return ", ".join(parts)
+
+
+def dollars(amount: Decimal) -> str:
+    """`$0.0000234`: exact, without an exponent and without zeros at the end."""
+    digits = format(amount, "f")
+    return "$" + (digits.rstrip("0").rstrip(".") if "." in digits else digits)
+
+
+def printable(text: str) -> str:
+    """The text as a terminal may show it: without the control characters that would move or colour things there."""
+    return text.translate(_CONTROLS) if sys.stdout.isatty() or sys.stderr.isatty() else text
+
+
+def standard_input() -> str:
+    """All of standard input, without the line end at its end."""
+    try:
+        return sys.stdin.read().removesuffix("\n")
+    except UnicodeDecodeError:
+        raise typer.BadParameter("standard input is not text in UTF-8") from None
+
+
+def texts(given: list[str] | None, what: str) -> list[str]:
+    """The arguments, or for none or a single `-` the lines of standard input; empty ones do not count."""
+    found = standard_input().splitlines() if given in (None, [], ["-"]) else list(given or ())
+    found = [text for text in found if text.strip()]
+    if not found:
+        raise typer.BadParameter(f"there is no text; give {what} as arguments, or one per line on standard input")
+    return found
+
+
+def described(reply: Reply) -> dict[str, Any]:
+    """What all replies share, as JSON values."""
+    usage = reply.usage
+    return {
+        "route": reply.route,
+        "deployment": reply.deployment,
+        "provider": reply.provider,
+        "request_model": reply.request_model,
+        "model": reply.model,
+        "input_tokens": usage.input_tokens,
+        "output_tokens": usage.output_tokens,
+        "search_units": usage.search_units,
+        "usage_source": usage.source,
+        "cost_usd": reply.cost.total,
+        "cost_unknown": reply.cost.unknown,
+        "duration_ms": round(reply.timings.duration_ms, 1),
+        "attempts": len(reply.attempts),
+        "warnings": [f"{warning.setting}: {warning.message}" for warning in reply.warnings],
+        "call_id": reply.call_id,
+        "request_id": reply.request_id,
+    }
+
+
+def json_text(value: Any) -> str:
+    """One line of JSON; money keeps its digits."""
+    import orjson  # noqa: PLC0415
+
+    return orjson.dumps(value, default=_exact).decode()
+
+
+def _exact(value: Any) -> Any:
+    import orjson  # noqa: PLC0415
+
+    if isinstance(value, Decimal):
+        return orjson.Fragment(format(value, "f"))
+    return dict(value)  # a mapping that is no dict: arguments of a tool call

@@ -1,0 +1,70 @@
+"""`orchestrator embed`: the vectors of texts."""
+
+from __future__ import annotations
+
+import csv
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from orchestrator.cli.calling import (
+    AsJson,
+    ConfigFile,
+    described,
+    json_text,
+    note,
+    printable,
+    session,
+    texts,
+    told,
+    warn,
+)
+from orchestrator.types.retrieval import EmbedReply
+
+if TYPE_CHECKING:
+    from orchestrator.arguments import EmbedArguments
+
+__all__ = ["embed"]
+
+_SHOWN_NUMBERS = 4
+_SHOWN_CHARACTERS = 40
+
+
+def embed(
+    route: Annotated[str, typer.Argument(help="An embed route of the configuration.")],
+    text: Annotated[
+        list[str] | None, typer.Argument(help="Texts; - or nothing reads standard input, one per line.")
+    ] = None,
+    *,
+    file: ConfigFile = Path("orchestrator.yaml"),
+    dimensions: Annotated[int | None, typer.Option("--dimensions", min=1, help="Numbers per vector.")] = None,
+    as_json: AsJson = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print one row of numbers per text.")] = False,
+) -> None:
+    """Embed texts. Without --json or --csv only the first numbers of each vector are shown."""
+    if as_json and as_csv:
+        raise typer.BadParameter("give --json or --csv, not both")
+    given = texts(text, "texts")
+    with session(file) as opened:
+        options: EmbedArguments = {} if dimensions is None else {"dimensions": dimensions}
+        reply = opened.llm.embed(route, given, **options)
+        if as_json:
+            common = {"space": reply.space, "dimensions": reply.dimensions, **described(reply)}
+            typer.echo(json_text({"vectors": reply.vectors, **common}))
+            return
+        (_rows if as_csv else _preview)(reply, given)
+        warn(reply.warnings)
+        if opened.meter.last is not None:
+            note(f"{told(opened.meter.last)}, space {reply.space}")
+
+
+def _rows(reply: EmbedReply, given: list[str]) -> None:
+    csv.writer(sys.stdout, lineterminator="\n").writerows(reply.vectors)
+
+
+def _preview(reply: EmbedReply, given: list[str]) -> None:
+    for text, vector in zip(given, reply.vectors, strict=True):
+        numbers = " ".join([f"{number:8.4f}" for number in vector[:_SHOWN_NUMBERS]])
+        typer.echo(f"{numbers} ... {len(vector)} numbers  {printable(text[:_SHOWN_CHARACTERS])}")

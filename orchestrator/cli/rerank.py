@@ -1,0 +1,53 @@
+"""`orchestrator rerank`: documents in the order in which they answer a query."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from orchestrator.cli.calling import (
+    AsJson,
+    ConfigFile,
+    described,
+    json_text,
+    note,
+    printable,
+    session,
+    texts,
+    told,
+    warn,
+)
+
+if TYPE_CHECKING:
+    from orchestrator.arguments import RerankArguments
+
+__all__ = ["rerank"]
+
+
+def rerank(
+    route: Annotated[str, typer.Argument(help="A rerank route of the configuration.")],
+    documents: Annotated[
+        list[str] | None, typer.Argument(help="Documents; - or nothing reads standard input, one per line.")
+    ] = None,
+    *,
+    query: Annotated[str, typer.Option("--query", "-q", help="What is asked.")],
+    file: ConfigFile = Path("orchestrator.yaml"),
+    top_n: Annotated[int | None, typer.Option("--top-n", "-n", min=1, help="Only so many, the best.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Order documents, best first: score, place among those given (from 0), text; divided by tabs."""
+    given = texts(documents, "documents")
+    options: RerankArguments = {} if top_n is None else {"top_n": top_n}
+    with session(file) as opened:
+        reply = opened.llm.rerank(route, query=query, documents=given, **options)
+        if as_json:
+            found = [{"index": r.index, "score": r.score, "document": given[r.index]} for r in reply.results]
+            typer.echo(json_text({"results": found, **described(reply)}))
+            return
+        for item in reply.results:
+            typer.echo(f"{item.score:.4f}\t{item.index}\t{printable(given[item.index])}")
+        warn(reply.warnings)
+        if opened.meter.last is not None:
+            note(told(opened.meter.last))
