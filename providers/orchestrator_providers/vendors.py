@@ -33,6 +33,7 @@ def _row(kind: str, tasks: tuple[Task, ...], env: str = "", *, quirks: Quirks | 
         tasks=frozenset(tasks),
         api_key_env=(env,) if env else (),
         quirks=quirks or Quirks(),
+        schema_by_tool="chat" in tasks,
         **({"media": IMAGES, "otel_name": kind} | facts),
     )
     return Wire(profile=profile, bind=bind)

@@ -32,6 +32,7 @@ def _profile(kind: str) -> Profile:
         charges_output_cap=True,
         prices="azure",
         otel_name="azure.ai.openai",
+        schema_by_tool=True,
         settings=_SETTINGS,
         secret_settings=frozenset({"client_secret"}),
         media=IMAGES | {"audio/wav", "audio/mpeg", "audio/mp3", "application/pdf"},

@@ -24,6 +24,7 @@ PROFILE = Profile(
     hosts=(".amazonaws.com",),
     prices="aws",
     otel_name="aws.bedrock",
+    schema_by_tool=True,
     settings={
         "aws_region": "the AWS region to call, such as us-east-1; needed when `region` says something else",
         "access_key_id": "of a static AWS credential, {env: NAME} or {file: path}",

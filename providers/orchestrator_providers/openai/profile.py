@@ -93,6 +93,7 @@ PROFILE = Profile(
     hosts=("api.openai.com",),
     prices="openai",
     otel_name="openai",
+    schema_by_tool=True,
     limit_headers="openai",
     media=IMAGES | {"audio/wav", "audio/mpeg", "audio/mp3", "application/pdf"},
     quirks=Quirks(
