@@ -1,0 +1,147 @@
+"""The engine that needs nothing: one line at a time. Memory grows with the groups, and by 8 bytes per call."""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_left
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from orchestrator.dashboards.query import Query
+from orchestrator.dashboards.records import Record, Repricer, Use, parse
+from orchestrator.dashboards.tally import Call, Findings, rounded_us, summed
+
+__all__ = ["Reader"]
+
+_OPEN_HOURS = 3
+
+
+class _Seen:
+    """Which lines were there before, by a hash of 64 bits. Hours that are past are kept packed, 8 bytes a line."""
+
+    def __init__(self) -> None:
+        self._open: dict[bytes, set[int]] = {}
+        self._packed: dict[bytes, array[int]] = {}
+
+    def again(self, hour: bytes, line: bytes) -> bool:
+        """Whether the same bytes came before; remembers them."""
+        digest = hash(line) & 0xFFFF_FFFF_FFFF_FFFF
+        packed = self._packed.get(hour)
+        if packed is not None:
+            at = bisect_left(packed, digest)
+            if at < len(packed) and packed[at] == digest:
+                return True
+        found = self._open.get(hour)
+        if found is None:
+            found = self._opened(hour)
+        if digest in found:
+            return True
+        found.add(digest)
+        return False
+
+    def _opened(self, hour: bytes) -> set[int]:
+        if len(self._open) >= _OPEN_HOURS:
+            oldest = next(iter(self._open))
+            values = sorted([*self._packed.get(oldest, ()), *self._open.pop(oldest)])
+            self._packed[oldest] = array("Q", values)
+        return self._open.setdefault(hour, set())
+
+
+@dataclass(slots=True)
+class Reader:
+    """Adds lines to findings."""
+
+    query: Query
+    findings: Findings
+    reprice: Repricer | None
+    _seen: _Seen
+
+    @classmethod
+    def over(cls, query: Query, findings: Findings, reprice: Repricer | None = None) -> Reader:
+        """A reader that has seen nothing yet."""
+        return cls(query, findings, reprice, _Seen())
+
+    def read(self, lines: Iterable[bytes]) -> None:
+        """Add the lines."""
+        for line in lines:
+            self.add(line)
+
+    def add(self, raw: bytes) -> None:
+        """Add a line."""
+        found = parse(raw, self.reprice)
+        faults = self.findings.faults
+        if isinstance(found, Record):
+            line = found.line
+            if line.get("call_id") and self._seen.again(str(line["ts"])[:13].encode(), raw):
+                faults.duplicates += 1
+            elif self._in_period(line["ts"]):
+                self._add_call(found)
+        elif isinstance(found, str):
+            setattr(faults, found, getattr(faults, found) + 1)
+        else:
+            faults.other_events += 1
+            self._add_notice(found)
+
+    def _in_period(self, ts: str) -> bool:
+        query = self.query
+        return (query.since is None or ts >= query.since) and (query.until is None or ts < query.until)
+
+    def _add_notice(self, line: Mapping[str, Any]) -> None:
+        name, ts = line["event"], line["ts"]
+        count, last = self.findings.notices.get(name, (0, ""))
+        self.findings.notices[name] = (count + 1, max(last, ts))
+
+    def _add_call(self, record: Record) -> None:
+        query, findings = self.query, self.findings
+        chosen = [use for use in record.uses if self._wanted(record, use)]
+        for use in chosen:
+            value = record.values(use)
+            findings.cell(tuple(map(value, query.by))).add(use.adds)
+            if use.reason is not None:
+                findings.reasons[use.reason] = findings.reasons.get(use.reason, 0) + 1
+        if not chosen:
+            return
+        line = record.line
+        findings.span(line["ts"], line["ts"])
+        tags = line.get("tags")
+        for name in tags if isinstance(tags, dict) else ():
+            findings.tags[name] = findings.tags.get(name, 0) + 1
+        if chosen[-1] is record.uses[-1]:
+            self._add_latency(record, chosen[-1])
+        if query.dearest:
+            self._add_dear(record, chosen)
+
+    def _wanted(self, record: Record, use: Use) -> bool:
+        value = record.values(use)
+        return all((value(name) or "") == wanted for name, wanted in self.query.where.items())
+
+    def _add_latency(self, record: Record, use: Use) -> None:
+        line, duration = record.line, record.line.get("duration_ms")
+        if line.get("status") != "ok" or not isinstance(duration, int | float):
+            return
+        latency = self.findings.latency(tuple(map(record.values(use), self.query.latency_by)))
+        latency.whole.add(rounded_us(duration))
+        first = line.get("first_token_ms")
+        if isinstance(first, int | float):
+            latency.first.add(rounded_us(first))
+
+    def _add_dear(self, record: Record, uses: list[Use]) -> None:
+        sums = summed(use.adds for use in uses)
+        dearest, keep = self.findings.dearest, self.query.dearest
+        if sums.cost_usd <= 0 or (len(dearest) >= keep and sums.cost_usd < dearest[-1].cost_usd):
+            return
+        line, last = record.line, uses[-1]
+        call = Call(
+            cost_usd=Decimal(sums.cost_usd),
+            ts=line["ts"],
+            call_id=str(line.get("call_id") or ""),
+            route=str(line.get("route") or ""),
+            model=last.model or "",
+            deployment=last.deployment or "",
+            tenant=str(line.get("tenant") or ""),
+            tokens=sums.input_tokens + sums.output_tokens,
+            attempts=sum(use.adds.attempts for use in uses),
+        )
+        self.findings.dear([call], keep)
