@@ -143,6 +143,8 @@ class _ChatFit:
         if effort == "none" and known.reasoning != "always":
             return  # the wire has a way of its own to turn reasoning off
         nearest = _nearest(effort, known.efforts)
+        if nearest == effort:
+            return  # nothing but how to turn it off is known
         changes["reasoning_effort"] = nearest
         warnings.append(
             CallWarning("compatibility", "reasoning_effort", f"{self._model} takes {nearest}, not {effort}")
