@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, TypeVar
 
@@ -136,8 +136,13 @@ def _chat_details(result: ChatResult, call: Any) -> dict[str, Any]:
     }
 
 
+def _tokens(texts: Sequence[str]) -> int:
+    """Of all of them: the estimate is a sum over bytes, so one look at the whole does for many short texts."""
+    return max(len(texts), estimate_tokens("".join(texts)))
+
+
 def _embed_need(request: EmbedRequest) -> Need:
-    return Need(sum([estimate_tokens(text) for text in request.texts]), 0)
+    return Need(_tokens(request.texts), 0)
 
 
 def _embed_check(request: EmbedRequest, result: EmbedResult) -> None:
@@ -160,7 +165,7 @@ def _embed_details(result: EmbedResult, call: Any) -> dict[str, Any]:
 
 
 def _rerank_need(request: RerankRequest) -> Need:
-    return Need(sum([estimate_tokens(text) for text in (request.query, *request.documents)]), 0)
+    return Need(_tokens((request.query, *request.documents)), 0)
 
 
 def _rerank_check(request: RerankRequest, result: RerankResult) -> None:
