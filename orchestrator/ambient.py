@@ -97,7 +97,7 @@ def traced(base: CallContext) -> CallContext:
     if base.trace_id is not None or not hasattr(trace, "get_current_span"):  # absent, or being imported just now
         return base
     span = trace.get_current_span().get_span_context()  # type: ignore[union-attr]
-    return replace(base, trace_id=format(span.trace_id, "032x")) if span.is_valid else base
+    return replace(base, trace_id=format(span.trace_id, "032x"), parent=span) if span.is_valid else base
 
 
 def checked_deadline(seconds: float) -> float:

@@ -28,6 +28,7 @@ from orchestrator.spec.clock import Clock
 from orchestrator.spec.events import CallContext, Sink
 from orchestrator.spec.transport import Transport
 from orchestrator.streams import OpenStream
+from orchestrator.telemetry.content import Redactor
 from orchestrator.telemetry.jsonl import Processor
 from orchestrator.types.call import Task
 from orchestrator.types.chat import ChatReply
@@ -53,12 +54,14 @@ class Seams(TypedDict, total=False):
     transport: how requests travel; `HttpxTransport(...)` for those who bring httpx. aiohttp by default.
     sinks: called with every event (`orchestrator.spec.events`), in the thread where it happens; must be quick.
     log_processors: structlog processors that see every log line before it is written.
+    redactor: sees every text of routes with `log_content: true`, after the named redactions, and gives what is logged.
     clock, random: time and chance, for tests.
     """
 
     transport: Transport
     sinks: Sequence[Sink]
     log_processors: Sequence[Processor]
+    redactor: Redactor
     clock: Clock
     random: Random
 

@@ -7,6 +7,7 @@ import logging
 import os
 import weakref
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from random import Random
 from threading import Lock, Thread
@@ -18,6 +19,7 @@ from orchestrator.config import Config, Watcher, load_file, load_mapping
 from orchestrator.config.secrets import SecretRef
 from orchestrator.engines import Engines
 from orchestrator.errors import ConfigError, OrchestratorError
+from orchestrator.logs import Logs
 from orchestrator.pipeline import Pipeline
 from orchestrator.policies.limits import Limiter
 from orchestrator.snapshot import Shared, Snapshot
@@ -26,13 +28,8 @@ from orchestrator.spec.events import CallContext, CallEvent, Event, NoticeEvent,
 from orchestrator.spec.stores import LimitStore
 from orchestrator.spec.transport import Transport
 from orchestrator.stores.memory import MemoryLimits
-from orchestrator.telemetry.destinations import (
-    Destination,
-    FileDestination,
-    LoggerDestination,
-    StreamDestination,
-)
-from orchestrator.telemetry.jsonl import LogWriter, Processor
+from orchestrator.telemetry.content import Redactor
+from orchestrator.telemetry.jsonl import Processor
 from orchestrator.types.call import Task, Timings
 from orchestrator.types.usage import Cost
 
@@ -68,10 +65,11 @@ class Core:
         random: Random | None = None,
         sinks: Sequence[Sink] = (),
         log_processors: Sequence[Processor] = (),
+        redactor: Redactor | None = None,
     ) -> None:
         self.clock: Clock = clock or SystemClock()
         self._sinks = tuple(sinks)
-        self._processors = tuple(log_processors)
+        self._open_log = partial(Logs, processors=log_processors, redactor=redactor)
         self._store = store = _open_store(config, self.clock, self._notice)
         self._shared = Shared(transport or _default_transport(), store, Limiter(store), self.clock)
         self.snapshot = build(config, self._shared)
@@ -106,17 +104,6 @@ class Core:
     def _watch(self, config: Config, reread: Callable[[], Config]) -> Watcher:
         return Watcher(config.files, reread, content_hash=config.content_hash, monotonic=self.clock.monotonic)
 
-    def _open_log(self, config: Config) -> LogWriter:
-        log = config.log
-        destination: Destination | None
-        if log.path is not None:
-            destination = FileDestination(Path(log.path))
-        elif log.to in {"stdout", "stderr"}:
-            destination = StreamDestination(str(log.to))
-        else:
-            destination = LoggerDestination() if log.to == "logging" else None
-        return LogWriter(destination, processors=self._processors)
-
     def current(self) -> Snapshot:
         """The snapshot in force. At most once a second it has the files looked at, in a thread of its own: reading a
         large configuration would hold up the event loop. What changed is for the calls after.
@@ -125,6 +112,8 @@ class Core:
             raise OrchestratorError("the client is closed; build another one")
         if self.draining:
             raise OrchestratorError("the client is closing and takes no more calls", retryable=True)
+        if self.log.required is not None:
+            self.log.required.check()
         if self._files and self.clock.monotonic() >= self._look_at:
             self._look_at = self.clock.monotonic() + _LOOK_EVERY_S
             Thread(target=self.look, name="orchestrator-look", daemon=True).start()
@@ -162,7 +151,7 @@ class Core:
             if config.store != old.config.store:
                 raise ConfigError("limits cannot move to another store in a running process: restart it", key="store")
             self.snapshot = build(config, self._shared)
-            if config.log != old.config.log:
+            if Logs.differ(config, old.config):
                 retired, self.log = self.log, self._open_log(config)
                 retired.close()
             if self._engines.retire(old.deployments):

@@ -14,6 +14,7 @@
     ├── ConnectionFailed          resolve, connect, TLS or reset
     ├── CallTimeout               kind: connect, first_token, stall or deadline
     ├── MalformedReply            an answer that is not one
+    ├── LogUnavailable            no call is made while its line cannot be written (log: required)
     ├── StreamInterrupted         a stream broke after its first event was handed over
     └── AllDeploymentsFailed      several deployments failed in different ways (causes)
 
@@ -39,6 +40,7 @@ __all__ = [
     "ContentFiltered",
     "ContextTooLong",
     "InvalidRequest",
+    "LogUnavailable",
     "MalformedReply",
     "OrchestratorError",
     "Overloaded",
@@ -230,6 +232,16 @@ class MalformedReply(OrchestratorError):
     """An answer that is not one: not JSON, truncated, without choices, too large, without a terminal signal."""
 
     default_retryable = True
+
+
+class LogUnavailable(OrchestratorError):
+    """The call log cannot be written and `log: {required: true}` wants no call without its line. Nothing was sent.
+
+    Calls are taken again as soon as the log can be written.
+    """
+
+    default_retryable = True
+    default_scope: ClassVar[Scope] = "request"
 
 
 class StreamInterrupted(OrchestratorError):

@@ -45,7 +45,7 @@ from orchestrator.policies.attempts import failed, next_step
 from orchestrator.policies.repair import correction
 from orchestrator.snapshot import Route
 from orchestrator.spec.clock import Clock
-from orchestrator.spec.events import CallContext, CallEvent, Sink
+from orchestrator.spec.events import CallContent, CallContext, CallEvent, Sink
 from orchestrator.spec.provider import Decoded, Failure
 from orchestrator.spec.routing import Progress
 from orchestrator.tasks import expect
@@ -372,6 +372,8 @@ class Pipeline:
                 items=items,
                 dimensions=dimensions,
                 finish_reason=finish,
+                kind=call.deployment.kind if call.deployment else None,
+                content=CallContent(call.request, result) if call.route.log_content else None,
                 error=error,
                 status="error" if error is not None and status == "ok" else status,  # type: ignore[arg-type]
             )

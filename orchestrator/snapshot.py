@@ -159,6 +159,7 @@ class Route:
     deadline_s: float | None
     strict: bool
     repair: bool
+    log_content: bool = False
     mix: TokenMix
     pace: Pace
     retry: RetryPolicy = field(default_factory=RetryPolicy)

@@ -24,6 +24,7 @@ __all__ = [
     "name",
     "number",
     "redis_url",
+    "size_bytes",
     "text",
 ]
 
@@ -110,6 +111,15 @@ def count(value: Any) -> int:
     if exact != int(exact) or not 1 <= exact <= _MAX_COUNT:
         raise ValueError(f"expected a whole number of at least 1, found {shown(value)}")
     return int(exact)
+
+
+def size_bytes(value: Any) -> int:
+    """A number of bytes of at least 1, also as `64kB`, `100MB` or `1G`."""
+    found = plain(value) if isinstance(value, FromEnv) else value
+    try:
+        return count(found.removesuffix("B") if isinstance(found, str) else found)
+    except ValueError:
+        raise ValueError(f"expected a size such as 64kB, 100MB or 1GB, found {shown(value)}") from None
 
 
 def _size(found: str) -> Decimal | None:

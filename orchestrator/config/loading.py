@@ -15,6 +15,7 @@ from orchestrator.config.crosschecks import check_deployment, check_price_keys, 
 from orchestrator.config.features import model_profile
 from orchestrator.config.files import FileReader, content_hash, from_python, merged
 from orchestrator.config.fingerprint import config_hash
+from orchestrator.config.log import LogConfig
 from orchestrator.config.providers import Definition, Find, Kinds, one_line_provider, read_provider
 from orchestrator.config.references import MISSING, References
 from orchestrator.config.requirements import retirement
@@ -298,6 +299,15 @@ class _Loader:
                 place = self._tree.place(definition.path)
                 yield Problem(place, dotted(definition.path), "no route uses it").line()
 
+    def _log(self, log: LogConfig) -> LogConfig:
+        update: dict[str, Any] = {}
+        if log.path:
+            update["path"] = str(self._directory_of(("log", "path")) / log.path)
+        if log.content.path:
+            path = str(self._directory_of(("log", "content", "path")) / log.content.path)
+            update["content"] = log.content.model_copy(update={"path": path})
+        return log.model_copy(update=update)
+
     def _located(self, config: Config) -> Config:
         """The same with absolute paths. The hash is taken before: it must not depend on where the file lies."""
         update: dict[str, Any] = {"providers": {}}
@@ -305,7 +315,8 @@ class _Loader:
             where = self._directory_of(("providers", name, "ca_file"))
             ca_file = {"ca_file": str(where / provider.ca_file)} if provider.ca_file else {}
             update["providers"][name] = provider.model_copy(update=ca_file)
-        if config.log.path:
-            path = self._directory_of(("log", "path")) / config.log.path
-            update["log"] = config.log.model_copy(update={"path": str(path)})
+        update["log"] = self._log(config.log)
+        if config.prices.file:
+            path = self._directory_of(("prices", "file")) / config.prices.file
+            update["prices"] = config.prices.model_copy(update={"file": str(path)})
         return config.model_copy(update=update)

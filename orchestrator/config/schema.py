@@ -14,6 +14,7 @@ from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 from orchestrator.config import checks
 from orchestrator.config.features import ProfileConfig, Require, RequireConfig
 from orchestrator.config.fields import Count, Duration, FileModel, Flag, Secret, Text, Url, Whole, between
+from orchestrator.config.log import LogConfig, OtelConfig
 from orchestrator.config.picking import MAX_CASES, Names, Pick, Sticky, WhenConfig
 from orchestrator.config.resilience import BreakerConfig, BreakerOrOff, RetryConfig, StoreConfig, TimeoutsConfig
 from orchestrator.config.tree import shown
@@ -27,6 +28,7 @@ __all__ = [
     "DeploymentConfig",
     "LimitsConfig",
     "LogConfig",
+    "PricesConfig",
     "ProviderConfig",
     "RouteConfig",
     "Settings",
@@ -54,6 +56,41 @@ def _price(value: Any) -> Decimal:
     if found is None or not found.is_finite() or found < 0:
         raise ValueError(f"expected a price of 0 or more, found {shown(value)}")
     return found
+
+
+def _discount(value: Any) -> Decimal:
+    """`15%` as the factor 0.85. The sign is required: nobody can tell whether a bare 0.85 is 15 % or 85 % off."""
+    digits = value.strip().removesuffix("%").strip() if isinstance(value, str) and value.strip().endswith("%") else ""
+    try:
+        percent = Decimal(digits)
+    except InvalidOperation:
+        percent = Decimal(-1)
+    if not percent.is_finite() or not 0 <= percent <= 100:
+        raise ValueError(f"expected how much is taken off, from 0% to 100% (such as 15%), found {shown(value)}")
+    return (100 - percent) / 100
+
+
+Discount = Annotated[
+    Decimal,
+    BeforeValidator(_discount),
+    WithJsonSchema({"type": "string", "pattern": r"^\s*(100|\d{1,2}(\.\d+)?)\s*%\s*$", "examples": ["15%"]}),
+]
+"""How much is taken off list prices; the value is the factor that is left."""
+
+
+class PricesConfig(FileModel):
+    """Where prices come from."""
+
+    file: Text | None = Field(
+        default=None,
+        description="A price book to use instead of the bundled one; relative to this file. Made by `orchestrator"
+        " prices refresh`.",
+    )
+    vendor_cost: Flag = Field(
+        default=True,
+        description="Whether the cost that a vendor itself states (OpenRouter, Perplexity, xAI) is taken. off: always"
+        " the book's.",
+    )
 
 
 class LimitsConfig(FileModel):
@@ -146,6 +183,11 @@ class ProviderConfig(FileModel):
         default=None, description="Certificates (PEM) to trust instead of the system's; relative to this file."
     )
     priced_as: Text | None = Field(default=None, description="The vendor whose prices hold at this base_url.")
+    discount: Discount | None = Field(
+        default=None,
+        description="How much your contract takes off the book's prices: 15% leaves 85%. Every price of every"
+        " deployment here is lowered, but those written as `price` and sums that the vendor states.",
+    )
     settings: dict[str, Any] = Field(
         default_factory=dict, repr=False, description="The keys that this kind has beyond the common ones."
     )
@@ -167,6 +209,10 @@ class DeploymentConfig(FileModel):
         default=None, description="USD per million tokens (input, output, cache_read, ...); 0 is free."
     )
     priced_as: Text | None = Field(default=None, description="Take the price of this model: vendor, or vendor/model.")
+    discount: Discount | None = Field(
+        default=None,
+        description="How much is taken off the book's prices: 15% leaves 85%. Instead of the provider's, not on top.",
+    )
     profile: ProfileConfig | None = Field(
         default=None, description="Facts about the model, over those of the bundled book of models."
     )
@@ -211,26 +257,16 @@ class RouteConfig(FileModel):
         default="warn",
         description="A setting that the model cannot take: warn (leave it out and say so) or error.",
     )
+    log_content: Flag = Field(
+        default=False,
+        description="Also write down what was asked and answered, as lines of their own, redacted as `log.content` says."
+        " Off unless this says so.",
+    )
     repair: Flag = Field(
         default=False,
         description="Chat with output=: an answer that does not fit the schema is sent back once, with the places that"
         " are wrong, to be corrected. It is paid for, and logged as an attempt of its own.",
     )
-
-
-class LogConfig(FileModel):
-    """Where the line of each call goes: `path` or `to`."""
-
-    path: Text | None = Field(default=None, description="A file; relative to this one.")
-    to: Literal["stdout", "stderr", "logging", "none"] | None = Field(
-        default=None, description="A stream, the application's logging, or nowhere."
-    )
-
-    @model_validator(mode="after")
-    def _one_place(self) -> LogConfig:
-        if (self.path is None) == (self.to is None):
-            raise ValueError("give exactly one of path and to")
-        return self
 
 
 class Settings(FileModel):
@@ -241,6 +277,7 @@ class Settings(FileModel):
         default=LogConfig(to="logging"),
         description="Where the line of each call goes; the application's logging by default.",
     )
+    otel: OtelConfig | None = Field(default=None, description="Send each call to an OpenTelemetry collector as well.")
     deadline: Duration | None = Field(default=None, description="Time for a whole call, for routes that do not say.")
     timeouts: TimeoutsConfig = Field(
         default=TimeoutsConfig(), description="How long to wait for each sign of life, for routes that do not say."
@@ -254,6 +291,9 @@ class Settings(FileModel):
     store: StoreConfig = Field(
         default=StoreConfig(),
         description="Where the state of limits, breakers and budgets lives: memory or {redis: ...}.",
+    )
+    prices: PricesConfig = Field(
+        default=PricesConfig(), description="Another price book, and whether costs stated by vendors are taken."
     )
     unsupported: Unsupported = Field(
         default="warn",

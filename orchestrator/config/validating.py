@@ -9,7 +9,8 @@ from pydantic import BaseModel, ValidationError
 
 from orchestrator.config.features import ProfileConfig
 from orchestrator.config.resilience import BreakerConfig, RetryConfig, TimeoutsConfig
-from orchestrator.config.schema import DefaultsConfig, LimitsConfig, LogConfig
+from orchestrator.config.log import ContentConfig, LogConfig, OtelConfig, RotateConfig
+from orchestrator.config.schema import DefaultsConfig, LimitsConfig
 from orchestrator.config.tree import KeyPath, Problems, nearest, shown
 
 __all__ = ["NOT_YET", "report_unknown", "validated"]
@@ -19,11 +20,14 @@ NOT_YET = frozenset({"budgets"})
 
 _NESTED: Mapping[str | int, type[BaseModel]] = {
     "breaker": BreakerConfig,
+    "content": ContentConfig,
     "defaults": DefaultsConfig,
     "limits": LimitsConfig,
     "log": LogConfig,
+    "otel": OtelConfig,
     "profile": ProfileConfig,
     "retry": RetryConfig,
+    "rotate": RotateConfig,
     "timeouts": TimeoutsConfig,
 }
 
@@ -43,7 +47,8 @@ def validated(
         for found in error.errors(include_url=False):
             loc = found["loc"]
             own = (*(key for key in model.model_fields if key != "settings"), *known)
-            keys = tuple(_NESTED[loc[0]].model_fields) if len(loc) > 1 and loc[0] in _NESTED else own
+            inner = next((_NESTED[name] for name in reversed(loc[:-1]) if name in _NESTED), None)
+            keys = tuple(inner.model_fields) if inner else own
             if found["type"] == "extra_forbidden":
                 report_unknown((*path, *loc), keys, problems)
             else:

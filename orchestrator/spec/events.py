@@ -10,7 +10,7 @@ from orchestrator.errors import OrchestratorError
 from orchestrator.types.call import Attempt, Task, Timings
 from orchestrator.types.usage import Cost, Usage
 
-__all__ = ["CallContext", "CallEvent", "Event", "NoticeEvent", "Sink"]
+__all__ = ["CallContent", "CallContext", "CallEvent", "Event", "NoticeEvent", "Sink"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +21,16 @@ class CallContext:
     user: str | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
     trace_id: str | None = None
+    parent: Any = field(default=None, repr=False, compare=False)
+    """The caller's OpenTelemetry span context, if that library is in use."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallContent:
+    """What was asked and answered, as sent and decoded; only of routes whose file says `log_content: true`."""
+
+    request: Any = field(repr=False)
+    result: Any = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,13 +56,15 @@ class CallEvent:
     finish_reason: str | None = None
     error: OrchestratorError | None = None
     status: Literal["ok", "error", "cancelled", "abandoned"] = "ok"
+    kind: str | None = None
+    content: CallContent | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NoticeEvent:
     """Something the operator should know that is not a call: a refused configuration, lost log lines.
 
-    `name` is `llm.config.reloaded`, `llm.config.refused`, `llm.log.dropped` or `llm.credential.reloaded`.
+    `name` is `llm.config.reloaded`, `llm.config.refused`, `llm.log.dropped`, `llm.log.refused` or `llm.credential.reloaded`.
     """
 
     time: float

@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 __all__ = ["CALL_LOGGER", "Destination", "FileDestination", "LoggerDestination", "StreamDestination"]
 
@@ -21,8 +21,8 @@ _WRITING_S = 0.05
 class Destination(Protocol):
     """Where rendered lines go. Used by one thread at a time."""
 
-    def write(self, lines: Sequence[bytes]) -> int:
-        """Write the lines, each without its newline; returns how many are written whole, if not all.
+    def write(self, lines: Sequence[Any]) -> int:
+        """Write the lines, bytes as a rule, each without its newline; returns how many are written whole, if not all.
 
         Raises:
             Exception: none could be written, `OSError` as a rule. They are kept and come again.

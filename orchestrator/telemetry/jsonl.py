@@ -21,11 +21,12 @@ from typing import Any, TypeAlias
 
 import orjson
 
+from orchestrator.errors import LogUnavailable
 from orchestrator.spec.events import CallEvent, Event, NoticeEvent
 from orchestrator.telemetry.destinations import Destination
 from orchestrator.telemetry.lines import line
 
-__all__ = ["FLUSH_S", "MAX_KEPT_LINES", "LogWriter", "Processor"]
+__all__ = ["FLUSH_S", "MAX_KEPT_LINES", "JsonLines", "LogWriter", "Processor"]
 
 FLUSH_S = 0.2
 MAX_KEPT_LINES = 10_000
@@ -36,19 +37,48 @@ _MAX_EVENTS = 100_000
 Processor: TypeAlias = Callable[[Any, str, MutableMapping[str, Any]], Any]
 """structlog's processor shape. May change the line, or raise `structlog.DropEvent` to leave it out."""
 
+Shape: TypeAlias = Callable[[Event], dict[str, Any] | None]
+"""The values of an event's line; None for an event that has none."""
+
+Render: TypeAlias = Callable[[Event], Any]
+"""What a destination is given for an event; None for nothing."""
+
 _report = logging.getLogger("orchestrator")
 
 
 class LogWriter:
-    """The sink behind a client's `log:`. Forgetting it is as good as closing it: what it took in is written."""
+    """The sink behind a client's `log:`. Forgetting it is as good as closing it: what it took in is written.
 
-    def __init__(self, destination: Destination | None, *, processors: Sequence[Processor] = ()) -> None:
-        self._log = _Log(destination, tuple(processors))
+    Args:
+        destination: where lines go; None for nowhere.
+        processors: see every line before it is written.
+        render: what the destination is given for an event; its JSON line by default.
+        required: `check` refuses while lines cannot be written.
+    """
+
+    def __init__(
+        self,
+        destination: Destination | None,
+        *,
+        processors: Sequence[Processor] = (),
+        render: Render | None = None,
+        required: bool = False,
+    ) -> None:
+        self._log = _Log(destination, render or JsonLines(line, processors), required=required)
         weakref.finalize(self, self._log.forgotten).atexit = False
 
     def emit(self, event: Event) -> None:
         """Take an event. Never raises, never waits."""
         self._log.emit(event)
+
+    def check(self) -> None:
+        """For a log that is required: see that it can be written, before anything is sent.
+
+        Raises:
+            LogUnavailable: it cannot, or too much is waiting to be written.
+        """
+        if self._log.refusing:
+            self._log.prove()
 
     def defer(self, action: Callable[[], None]) -> None:
         """Have something done on the writer's thread. Takes no lock: safe in a finalizer, once `start` was called."""
@@ -67,13 +97,40 @@ class LogWriter:
         self._log.close()
 
 
+class JsonLines:
+    """Renders events to JSON, through structlog's processors."""
+
+    def __init__(self, shape: Shape, processors: Sequence[Processor] = ()) -> None:
+        self._shape = shape
+        self.processors = tuple(processors)
+        self._renderer: Processor | None = None
+
+    def __call__(self, event: Event) -> Any:
+        """The line's bytes, None if there is none."""
+        # Imported here, on the writer's thread: no call waits for it.
+        from structlog import DropEvent  # noqa: PLC0415
+        from structlog.processors import JSONRenderer  # noqa: PLC0415
+
+        renderer: Any = self._renderer or JSONRenderer(serializer=_dumps)
+        self._renderer = renderer
+        values: Any = self._shape(event)
+        if values is None:
+            return None
+        try:
+            for processor in self.processors:
+                values = processor(None, "info", values)
+        except DropEvent:
+            return None
+        return renderer(None, "info", values)
+
+
 class _Log:
     """What a writer and its thread share. Refers to no writer, so that a forgotten one can go."""
 
-    def __init__(self, destination: Destination | None, processors: tuple[Processor, ...]) -> None:
+    def __init__(self, destination: Destination | None, render: Render, *, required: bool = False) -> None:
         self._destination = destination
-        self._processors = processors
-        self._renderer: Processor | None = None
+        self._render_event = render
+        self._required = required
         self._orphaned = False
         self._warned = False
         self.reset()
@@ -81,7 +138,7 @@ class _Log:
     def reset(self) -> None:
         """As new. After a fork, what the parent had taken in is the parent's to write."""
         self._events: deque[Event | Callable[[], None]] = deque()
-        self._rendered: list[bytes] = []
+        self._rendered: list[Any] = []
         self._wake: SimpleQueue[bool] = SimpleQueue()
         self._starting = RLock()  # reentrant: a finalizer may emit while this thread holds it
         self._flushing = Lock()
@@ -89,6 +146,24 @@ class _Log:
         self._idle = True
         self._failing = False
         self._dropped = 0
+        self._proven = False
+        self.refusing = self._required  # until it was seen that the file can be opened
+        self._refused = 0
+
+    def prove(self) -> None:
+        """Open the destination, once; after that the writer's thread knows how it stands. Raises `LogUnavailable`."""
+        if not self._proven and not self._failing:
+            try:
+                with self._flushing:
+                    getattr(self._destination, "prove", _nothing)()
+            except OSError as error:
+                self._refused += 1
+                raise LogUnavailable(f"the call log cannot be written: {error.strerror}") from error
+            self._proven = True
+            self.refusing = False
+            return
+        self._refused += 1
+        raise LogUnavailable("the call log cannot be written, and no call is made without its line")
 
     def emit(self, event: Event) -> None:
         if self._destination is None:
@@ -97,6 +172,8 @@ class _Log:
             self._events.append(event)
         else:
             self._dropped += 1
+        if self._required and len(self._events) >= MAX_KEPT_LINES:
+            self.refusing = True
         if not self._running:
             self.start()
         if self._idle:
@@ -157,23 +234,15 @@ class _Log:
             _report.exception("a forgotten stream could not be settled")
 
     def _render(self, event: Event) -> None:
-        # Imported here, on the writer's thread: no call waits for it.
-        from structlog import DropEvent  # noqa: PLC0415
-        from structlog.processors import JSONRenderer  # noqa: PLC0415
-
-        renderer: Any = self._renderer or JSONRenderer(serializer=_dumps)
-        self._renderer = renderer
         try:
-            values: Any = line(event)
-            for processor in self._processors:
-                values = processor(None, "info", values)
-            self._rendered.append(renderer(None, "info", values))
-        except DropEvent:
-            return
+            rendered = self._render_event(event)
         except Exception:  # noqa: BLE001 - a processor's bug must not stop the log
             if not self._dropped:
                 _report.exception("a call's log line could not be rendered")
             self._dropped += 1
+            return
+        if rendered is not None:
+            self._rendered.append(rendered)
 
     def _write(self, destination: Destination) -> None:
         try:
@@ -188,6 +257,11 @@ class _Log:
         if self._dropped:
             self._events.append(_losses(self._dropped))
             self._dropped = 0
+        if self.refusing:
+            self._proven, self.refusing = True, False
+        if self._refused:
+            self._events.append(_refusals(self._refused))
+            self._refused = 0
 
     def _keep(self, error: Exception) -> None:
         if not self._failing:
@@ -198,6 +272,7 @@ class _Log:
         if excess > 0:
             del self._rendered[:excess]
             self._dropped += excess
+        self.refusing = self._required
 
     def close(self) -> None:
         self._stop()
@@ -250,6 +325,19 @@ def _pause(wake: SimpleQueue[bool]) -> bool:
         return wake.get(timeout=FLUSH_S)
     except Empty:
         return True
+
+
+def _nothing() -> None:
+    """For destinations that have nothing to prove."""
+
+
+def _refusals(calls: int) -> NoticeEvent:
+    return NoticeEvent(
+        time=time.time(),
+        name="llm.log.refused",
+        message="calls were refused while the log could not be written",
+        details={"calls": calls},
+    )
 
 
 def _losses(lines: int) -> NoticeEvent:

@@ -16,7 +16,7 @@ from orchestrator.spec.events import CallEvent, Event, NoticeEvent
 from orchestrator.types.call import Attempt
 from orchestrator.types.usage import Usage
 
-__all__ = ["KEYS", "SCHEMA", "line"]
+__all__ = ["KEYS", "SCHEMA", "TERMS", "line", "timestamp"]
 
 SCHEMA = 1
 """Version of the line's shape. Keys may be added under the same version; none changes its meaning."""
@@ -26,11 +26,19 @@ KEYS = (
     "deployment", "provider", "region", "request_model", "response_model", "response_id", "request_id",
     "tenant", "user", "tags", "stream",
     "input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens", "reasoning_tokens", "search_units",
-    "usage_source", "items", "dimensions",
+    "cache_write_1h_tokens", "input_audio_tokens", "input_image_tokens", "output_audio_tokens",
+    "usage_source", "items", "dimensions", "price_asked", "price_terms", "priced_at",
     "cost_usd", "cost", "cost_unknown", "cost_estimated", "price_row", "price_book",
     "duration_ms", "first_token_ms", "queue_ms", "wait_ms",
     "finish_reason", "cache_hit", "attempts",
 )  # fmt: skip
+
+TERMS = frozenset({
+    "billed_units", "citation_tokens", "inference_geo", "is_byok", "iterations", "num_search_queries",
+    "num_sources_used", "prompt_audio_seconds", "search_context_size", "server_tool_use", "server_tool_use_details",
+    "serviceTier", "service_tier", "speed", "trafficType", "traffic_type",
+})  # fmt: skip
+"""Keys of a vendor's usage that pricing reads: service tiers, regions, tools run by the vendor. No content."""
 
 _NO_USAGE = Usage()
 
@@ -41,7 +49,7 @@ def line(event: Event) -> dict[str, Any]:
 
 
 def _notice(event: NoticeEvent) -> dict[str, Any]:
-    return {"ts": _timestamp(event.time), "event": event.name, "schema": SCHEMA, "message": event.message} | dict(
+    return {"ts": timestamp(event.time), "event": event.name, "schema": SCHEMA, "message": event.message} | dict(
         event.details
     )
 
@@ -53,7 +61,7 @@ def _call(event: CallEvent) -> dict[str, Any]:
     context = event.context
     timings = event.timings
     return {
-        "ts": _timestamp(event.time),
+        "ts": timestamp(event.time),
         "event": "llm.call",
         "schema": SCHEMA,
         "call_id": event.call_id,
@@ -80,9 +88,16 @@ def _call(event: CallEvent) -> dict[str, Any]:
         "cache_write_tokens": usage.cache_write_tokens,
         "reasoning_tokens": usage.reasoning_tokens,
         "search_units": usage.search_units,
+        "cache_write_1h_tokens": usage.cache_write_1h_tokens,
+        "input_audio_tokens": usage.input_audio_tokens,
+        "input_image_tokens": usage.input_image_tokens,
+        "output_audio_tokens": usage.output_audio_tokens,
         "usage_source": usage.source if event.usage else None,
         "items": event.items,
         "dimensions": event.dimensions,
+        "price_asked": last.cost.asked if last and last.cost else None,
+        "price_terms": _terms(usage),
+        "priced_at": timestamp(last.ended) if last and last.ended is not None else None,
         "cost_usd": _money(cost.total),
         "cost": {name: _money(amount) for name, amount in cost.buckets.items()},
         "cost_unknown": cost.unknown,
@@ -113,7 +128,17 @@ def _attempt(attempt: Attempt) -> dict[str, Any]:
         "cache_read_tokens": usage.cache_read_tokens,
         "cache_write_tokens": usage.cache_write_tokens,
         "search_units": usage.search_units,
+        "reasoning_tokens": usage.reasoning_tokens,
+        "cache_write_1h_tokens": usage.cache_write_1h_tokens,
+        "input_audio_tokens": usage.input_audio_tokens,
+        "input_image_tokens": usage.input_image_tokens,
+        "output_audio_tokens": usage.output_audio_tokens,
         "usage_source": usage.source if attempt.usage else None,
+        "response_model": attempt.served,
+        "price_asked": attempt.cost.asked if attempt.cost else None,
+        "price_terms": _terms(usage),
+        "priced_at": timestamp(attempt.ended) if attempt.ended is not None else None,
+        "cost_unknown": attempt.cost.unknown if attempt.cost else None,
         "cost_usd": _money(attempt.cost.total) if attempt.cost else None,
         "price_row": attempt.cost.price_row if attempt.cost else None,
         "maybe_billed": attempt.maybe_billed,
@@ -122,7 +147,16 @@ def _attempt(attempt: Attempt) -> dict[str, Any]:
     }
 
 
-def _timestamp(seconds: float) -> str:
+def _terms(usage: Usage) -> dict[str, Any] | None:
+    """Of the vendor's own usage, what decides the price beyond the counts."""
+    raw = usage.raw
+    if not raw or TERMS.isdisjoint(raw):
+        return None
+    return {name: raw[name] for name in raw if name in TERMS}
+
+
+def timestamp(seconds: float) -> str:
+    """UTC, to the millisecond."""
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 

@@ -169,7 +169,7 @@ def test_a_finalizer_may_emit_while_the_lock_is_held(flaky):
             gc.collect()
         return values
 
-    writer._log._processors = (collecting,)
+    writer._log._render_event.processors = (collecting,)
     with writer._log._starting:
         Forgotten("while starting")
         gc.collect()

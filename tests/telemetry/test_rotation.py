@@ -131,9 +131,7 @@ def test_a_lock_that_is_never_given_back(tmp_path):
 def test_four_processes_rotating(tmp_path):
     """Four processes on one file of at most 64 kB: every call is there exactly once, no file is over its bound."""
     body = (
-        "for n in range(400):\n"
-        "    writer.emit(call(sys.argv[2] + '-' + str(n)))\n"
-        "    if n % 7 == 0: writer.flush()\n"
+        "for n in range(400):\n    writer.emit(call(sys.argv[2] + '-' + str(n)))\n    if n % 7 == 0: writer.flush()\n"
     )
     running = [subprocess.Popen(script(body, tmp_path / "calls.jsonl", name)) for name in "abcd"]
     assert [process.wait(60) for process in running] == [0, 0, 0, 0]

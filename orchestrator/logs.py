@@ -1,0 +1,82 @@
+"""The logs that a configuration asks for: lines of calls, lines of content, and an OpenTelemetry collector."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from orchestrator.config import Config
+from orchestrator.config.log import LogConfig
+from orchestrator.spec.events import CallEvent, Event
+from orchestrator.telemetry.content import ContentLines, Redactor
+from orchestrator.telemetry.destinations import Destination, FileDestination, LoggerDestination, StreamDestination
+from orchestrator.telemetry.jsonl import JsonLines, LogWriter, Processor
+from orchestrator.telemetry.redaction import redactor as named
+from orchestrator.telemetry.rotation import RotatingFile, Rotation
+
+__all__ = ["Logs"]
+
+
+class Logs:
+    """Opened for one configuration; nothing is written or started before the first event.
+
+    `required` is the log without which no call may be made, None if calls go on without one.
+    """
+
+    def __init__(
+        self, config: Config, *, processors: Sequence[Processor] = (), redactor: Redactor | None = None
+    ) -> None:
+        log = config.log
+        self._calls = LogWriter(_destination(log), processors=processors, required=log.required)
+        self._content = _content_log(config, redactor)
+        self.required = self._calls if log.required else None
+
+    @staticmethod
+    def differ(config: Config, other: Config) -> bool:
+        """Whether a change from one to the other needs logs to be opened anew."""
+        return config.log != other.log or _with_content(config) != _with_content(other)
+
+    def emit(self, event: Event) -> None:
+        """Take an event. Never raises, never waits."""
+        self._calls.emit(event)
+        if self._content is not None and isinstance(event, CallEvent) and event.content is not None:
+            self._content.emit(event)
+
+    def defer(self, action: Callable[[], None]) -> None:
+        """See `LogWriter.defer`."""
+        self._calls.defer(action)
+
+    def start(self) -> None:
+        """See `LogWriter.start`."""
+        self._calls.start()
+
+    def close(self) -> None:
+        """Write everything. See `LogWriter.close`."""
+        self._calls.close()
+        if self._content is not None:
+            self._content.close()
+
+
+def _with_content(config: Config) -> bool:
+    return any(route.log_content for route in config.routes.values())
+
+
+def _content_log(config: Config, own: Redactor | None) -> LogWriter | None:
+    if not _with_content(config):
+        return None
+    content = config.log.content
+    redactors = [named(content.redact), *([own] if own else [])]
+    lines = ContentLines(redactors, max_line=content.max_line)
+    return LogWriter(_destination(config.log, content.path), render=JsonLines(lines))
+
+
+def _destination(log: LogConfig, instead: str | None = None) -> Destination | None:
+    path = instead or log.path
+    if path is None:
+        if log.to in {"stdout", "stderr"}:
+            return StreamDestination(str(log.to))
+        return LoggerDestination() if log.to == "logging" else None
+    if log.rotate is None:
+        return FileDestination(Path(path))
+    rotation = Rotation(size=log.rotate.size, daily=log.rotate.daily, keep=log.rotate.keep)
+    return RotatingFile(Path(path), rotation)
