@@ -48,7 +48,7 @@ def build(config: Config, shared: Shared) -> Snapshot:
         ConfigError: a secret is missing, a package is not installed.
     """
     limits = _Limits(config, shared)
-    accounts = {name: _Provider(name, one, config.timeouts.connect, shared) for name, one in config.providers.items()}
+    accounts = {name: _Provider(name, one, config, shared) for name, one in config.providers.items()}
     gates = shared.limiter.gates(config.deployments)
     deployments = {
         name: accounts[deployment.provider].deployment(
@@ -169,9 +169,10 @@ def _limit(name: str, amount: float) -> tuple[Dimension, float, float]:
 class _Provider:
     """What a provider's deployments share: kind, credential, endpoint, headers."""
 
-    def __init__(self, name: str, config: ProviderConfig, connect_s: float, shared: Shared) -> None:
+    def __init__(self, name: str, config: ProviderConfig, whole: Config, shared: Shared) -> None:
         self._name = name
-        self._connect_s = connect_s
+        self._connect_s = whole.timeouts.connect
+        self._prices = whole.prices
         self._config = config
         self._shared = shared
         self._transport = shared.transport
@@ -198,7 +199,7 @@ class _Provider:
             backend=backend,
             account=self._account,
             forecast=self._forecast(name),
-            cost=tariff(self._config, config, self._kind),
+            cost=tariff(self._config, config, self._kind, self._prices),
             gate=state.gate,
             health=state.health,
             breaker=state.breaker,

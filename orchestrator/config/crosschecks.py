@@ -57,6 +57,8 @@ def check_deployment(
         problems.add((*path, "limits", "output_tpm"), f"no effect: {_listed(tasks)} has no output tokens")
     if deployment.price is not None and deployment.priced_as:
         problems.add((*path, "priced_as"), "no effect beside `price`; give one of them")
+    if deployment.price is not None and deployment.discount is not None:
+        problems.add((*path, "discount"), "no effect beside `price`, which is what you pay; give one of them")
 
 
 def check_price_keys(raw: dict[str, Any], path: KeyPath, problems: Problems) -> None:

@@ -8,5 +8,6 @@ from orchestrator.pricing.book import Book, bundled
 from orchestrator.pricing.estimates import estimate_tokens
 from orchestrator.pricing.overrides import PRICE_KEYS, config_row
 from orchestrator.pricing.rows import PriceRow
+from orchestrator.pricing.stated import stated_cost
 
-__all__ = ["PRICE_KEYS", "Book", "PriceRow", "bundled", "config_row", "estimate_tokens"]
+__all__ = ["PRICE_KEYS", "Book", "PriceRow", "bundled", "config_row", "estimate_tokens", "stated_cost"]

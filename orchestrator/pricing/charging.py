@@ -11,13 +11,13 @@ from orchestrator.pricing.rates import CONTEXT_SIZES, Rates, Unpriced
 from orchestrator.pricing.terms import billed, extras
 from orchestrator.types.usage import Usage
 
-__all__ = ["charge", "total"]
+__all__ = ["EXACT", "charge", "total"]
 
-_EXACT = Context(prec=60)
+EXACT = Context(prec=60)
 """Wide enough that no product or sum of money is ever rounded, whatever the application set for its own thread."""
 
-_multiply = _EXACT.multiply
-_add = _EXACT.add
+_multiply = EXACT.multiply
+_add = EXACT.add
 _ZERO = Decimal(0)
 _ENDLESS = float("inf")
 

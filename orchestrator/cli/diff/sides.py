@@ -144,5 +144,5 @@ def _side(name: str, config: Config) -> Side:
         kind=kind,
         known=known,
         space=vector_space(deployment, known=known),
-        cost=tariff(provider, deployment, kind),
+        cost=tariff(provider, deployment, kind, config.prices),
     )
