@@ -122,7 +122,8 @@ class Exchange:
             usage = Usage(input_tokens=need.input_tokens, output_tokens=0, source="estimate")
         self.reservation.settle(usage, used=usage is not None)
         self._judge(verdict, now)
-        cost = deployment.cost(usage, served, datetime.fromtimestamp(self.clock.time(), UTC)) if usage else None
+        ended = self.clock.time()
+        cost = deployment.cost(usage, served, datetime.fromtimestamp(ended, UTC)) if usage else None
         attempt = Attempt(
             number=len(call.attempts) + 1,
             deployment=deployment.name,
@@ -136,6 +137,8 @@ class Exchange:
             request_id=request_id,
             maybe_billed=maybe_billed,
             repair=self.repair,
+            served=served,
+            ended=ended,
         )
         call.attempts.append(attempt)
         return attempt

@@ -12,13 +12,12 @@ from typing import Any, Literal, TypeAlias
 import orjson
 
 from orchestrator.dashboards.tally import Measures, plain_decimal
+from orchestrator.telemetry.lines import SCHEMA
 
 __all__ = ["Reason", "Record", "Repricer", "Use", "parse"]
 
 Fault: TypeAlias = Literal["truncated", "foreign", "newer"]
 Reason: TypeAlias = str
-
-SCHEMA = 1
 
 _COST = re.compile(rb'"cost_usd":(-?[0-9][0-9.eE+-]*|null)')
 _ROUND = Context(prec=60, rounding=ROUND_HALF_UP)
@@ -126,7 +125,7 @@ def _uses(line: Mapping[str, Any], reprice: Repricer | None) -> list[Use]:
 def _use(line: Mapping[str, Any], one: Mapping[str, Any], reprice: Repricer | None) -> Use:
     whole = one is line
     error = text(one.get("error_type" if whole else "error"))
-    cost, reason = _money(one.get("cost_usd")), text(line.get("cost_unknown"))
+    cost, reason = _money(one.get("cost_usd")), text(one.get("cost_unknown") or line.get("cost_unknown"))
     row = text(one.get("price_row"))
     if reprice is not None:
         cost, reason, row = reprice(line, one)

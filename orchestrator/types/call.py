@@ -29,7 +29,8 @@ class CallWarning:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
     """One exchange with one deployment. `error` is the class name of the failure, None for the one that answered.
-    `repair`: it asked to correct the answer of the attempt before.
+    `repair`: it asked to correct the answer of the attempt before. `served`: the model that the vendor says it was.
+    `ended`: seconds since the epoch, the moment whose prices hold.
     """
 
     number: int
@@ -44,6 +45,8 @@ class Attempt:
     request_id: str | None = None
     maybe_billed: bool = False
     repair: bool = False
+    served: str | None = None
+    ended: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
