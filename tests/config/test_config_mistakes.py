@@ -17,9 +17,9 @@ META = "is a cloud metadata address, which no model is served from"
 LITERAL = "a literal secret is refused; use {env: NAME} or {file: path}"
 VISIBLE = "a header's value must be visible ASCII, without control characters or space at either end"
 
-PROVIDER_KEYS = "api_key, base_url, ca_file, headers, kind, limits, priced_as, proxy, region, retention, trains"
-DEPLOYMENT_KEYS = "defaults, dimensions, limits, model, price, priced_as, profile, provider"
-ROUTE_KEYS = "deadline, defaults, pick, repair, require, retry, sticky, task, then, timeouts, unsupported, when"
+PROVIDER_KEYS = "api_key, base_url, ca_file, discount, headers, kind, limits, priced_as, proxy, region, retention, trains"
+DEPLOYMENT_KEYS = "defaults, dimensions, discount, limits, model, price, priced_as, profile, provider"
+ROUTE_KEYS = "deadline, defaults, log_content, pick, repair, require, retry, sticky, task, then, timeouts, unsupported, when"
 SPACES = (
     "'openai/text-embedding-3-large' (text-embedding-3-large, 3072 dimensions) and 'te3' (text-embedding-3-small,"
     " 1536 dimensions) give different vector spaces: vectors of both in one index cannot be compared, and nobody"
