@@ -181,6 +181,11 @@ class Orchestrator:
         del query, documents
         return self._runner.run(work)
 
+    @property
+    def config(self) -> Config:
+        """The configuration in force; see `AsyncOrchestrator.config`."""
+        return self.aio.config
+
     def reload(self, config: Mapping[str, Any] | Config) -> None:
         """Put another configuration in force; see `AsyncOrchestrator.reload`."""
         self.aio.reload(config)
@@ -252,3 +257,6 @@ class ChatStream(Generic[OutputT]):
     def close(self) -> None:
         """End the stream early: the connection is closed, what had arrived is paid for and logged. Idempotent."""
         self._runner.run(self._stream.close())
+
+    def __repr__(self) -> str:
+        return repr(self._stream).replace("<Async", "<", 1)

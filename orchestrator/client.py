@@ -225,6 +225,11 @@ class AsyncOrchestrator:
             self._core.refuse(route, task, CallContext(), error)
             raise
 
+    @property
+    def config(self) -> Config:
+        """The configuration in force: `llm.config.routes`, `.deployments`, `.config_hash`, `.warnings`."""
+        return self._core.snapshot.config
+
     def reload(self, config: Mapping[str, Any] | Config) -> None:
         """Put another configuration in force; calls in flight finish on theirs.
 
@@ -316,6 +321,13 @@ class AsyncChatStream(Generic[OutputT]):
         if self._open is not None:
             self._open.close()
             await asyncio.sleep(0)
+
+    def __repr__(self) -> str:
+        opened = self._open
+        state = "not entered" if opened is None else repr(opened.reply) if opened.reply else "open"
+        if opened is not None and opened.reply is None and not opened.unfinished:
+            state = "ended early"
+        return f"<{type(self).__name__} {self._call.route.name}: {state}>"
 
     def _entered(self) -> OpenStream:
         return entered(self._open, "async with")

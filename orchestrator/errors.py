@@ -53,6 +53,8 @@ __all__ = [
     "UnsupportedFeature",
 ]
 
+_TOLD = ("provider", "deployment", "status", "vendor_code", "request_id", "retry_after")
+
 
 class OrchestratorError(Exception):
     """Base of all errors here.
@@ -115,6 +117,11 @@ class OrchestratorError(Exception):
             if value is not None
         ]
         return f"{self.message} ({', '.join(where)})" if where else self.message
+
+    def __repr__(self) -> str:
+        told = [f"{name}={getattr(self, name)!r}" for name in _TOLD if getattr(self, name) is not None]
+        tried = [f"attempts={len(self.attempts)}"] if self.attempts else []
+        return f"{type(self).__name__}({', '.join([repr(self.message), *told, *tried])})"
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _rebuild, (type(self), self.message, self.__dict__)

@@ -113,7 +113,7 @@ class Shared:
         return self.accounts.setdefault((name, credential), Account(name))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class Deployment:
     """One model at one provider, bound to what speaks to it."""
 
@@ -133,6 +133,11 @@ class Deployment:
     learning: Learning | None
     cost: Callable[[Usage, str | None, datetime], Cost]
     engine: Engine | None = None
+    otel_name: str | None = None
+    """`gen_ai.provider.name` of what is asked."""
+
+    def __repr__(self) -> str:
+        return f"<Deployment {self.name}: {self.model} at {self.provider}>"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -149,7 +154,7 @@ class Candidate:
     fit: Fit | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class Route:
     """A task name of the application."""
 
@@ -164,6 +169,9 @@ class Route:
     pace: Pace
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     timeouts: Timeouts = field(default_factory=Timeouts)
+
+    def __repr__(self) -> str:
+        return f"<Route {self.name}: {self.task}>"
 
     def time_s(self, *, stream: bool) -> float:
         """Seconds a call may take when it does not say."""

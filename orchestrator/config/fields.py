@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, InstanceOf, WithJsonSchema
@@ -92,6 +93,13 @@ class FileModel(BaseModel):
     """What stands under a key of the file: unknown keys are refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
+        """What differs from the default: a repr that says what the file says."""
+        known = type(self).model_fields
+        for name, value in super().__repr_args__():
+            if name not in known or value != known[name].get_default(call_default_factory=True):
+                yield name, value
 
 
 Text = Annotated[str, BeforeValidator(checks.text)]

@@ -322,6 +322,9 @@ class Config(Settings):
     config_hash: str = ""
     warnings: tuple[str, ...] = ()
 
+    def __repr__(self) -> str:
+        return f"<Config {self.source or 'a mapping'} routes={sorted(self.routes)} config={self.config_hash}>"
+
     def with_origin(self, **origin: Any) -> Config:
         """The same configuration with some of `source`, `files`, `content_hash`, `config_hash`, `warnings` set."""
         return self.model_copy(update=origin)

@@ -59,7 +59,7 @@ class Timings:
     first_token_ms: float | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Reply:
     """Shared part of `ChatReply`, `EmbedReply` and `RerankReply`.
 
@@ -80,3 +80,15 @@ class Reply:
     response_id: str | None = None
     request_id: str | None = None
     provider_metadata: Mapping[str, Any] | None = field(default=None, repr=False)
+
+    def __repr__(self) -> str:
+        counts = [str(n) for n in (self.usage.input_tokens, self.usage.output_tokens) if n is not None]
+        tokens = [" + ".join(counts) + " tokens"] if counts else []
+        cost = "cost unknown" if self.cost.total is None else f"{self.cost.total} USD"
+        served = f"{self.deployment} ({self.model or self.request_model})"
+        told = [self._content(), served, *tokens, cost, f"{self.timings.duration_ms:.0f} ms"]
+        return f"<{type(self).__name__} {', '.join(told)}>"
+
+    def _content(self) -> str:
+        """What came, by its size: never the content itself."""
+        return self.route

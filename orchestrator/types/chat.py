@@ -207,7 +207,7 @@ class ChatResult:
     provider_metadata: Mapping[str, Any] | None = field(default=None, repr=False)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class ChatReply(Reply, Generic[T_co]):
     """The answer to `chat`. `output` is the validated structured output when `output=` was given."""
 
@@ -229,3 +229,7 @@ class ChatReply(Reply, Generic[T_co]):
     def reasoning(self) -> str:
         """What the model thought, as far as the vendor shows it."""
         return self.message.reasoning
+
+    def _content(self) -> str:
+        calls = f", {len(self.tool_calls)} tool calls" if self.tool_calls else ""
+        return f"{len(self.text)} characters{calls}, {self.finish_reason.unified}"

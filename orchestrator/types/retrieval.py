@@ -59,7 +59,7 @@ class EmbedResult:
     warnings: tuple[CallWarning, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class EmbedReply(Reply):
     """The answer to `embed`. `space` names the vector space: vectors of two spaces must never share an index."""
 
@@ -79,6 +79,9 @@ class EmbedReply(Reply):
         for vector in self.raw_vectors:
             flat.extend(vector)
         return flat
+
+    def _content(self) -> str:
+        return f"{len(self.raw_vectors)} vectors in {self.space}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,8 +120,11 @@ class RerankResult:
     warnings: tuple[CallWarning, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class RerankReply(Reply):
     """The answer to `rerank`: at most `top_n` items, best first."""
 
     results: tuple[RerankItem, ...]
+
+    def _content(self) -> str:
+        return f"{len(self.results)} results"

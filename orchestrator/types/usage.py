@@ -7,12 +7,14 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Literal
 
+from orchestrator.types.shown import known
+
 __all__ = ["Cost", "Usage", "UsageSource"]
 
 UsageSource = Literal["vendor", "estimate"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Usage:
     """Tokens and units of one attempt or one call.
 
@@ -42,8 +44,10 @@ class Usage:
             return None
         return self.input_tokens + self.output_tokens
 
+    __repr__ = known
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Cost:
     """Money in US dollars, exact.
 
@@ -66,3 +70,5 @@ class Cost:
     price_book: str | None = None
     asked: str | None = field(default=None, compare=False)
     estimated: bool = False
+
+    __repr__ = known
