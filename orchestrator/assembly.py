@@ -196,6 +196,7 @@ class _Provider:
             known=known,
             space=vector_space(config, known=known)[0],
             region=self._config.region,
+            otel_name=self._profile.otel_name or self._config.kind,
             backend=backend,
             account=self._account,
             forecast=self._forecast(name),

@@ -130,6 +130,7 @@ class Exchange:
             provider=deployment.provider,
             model=deployment.model,
             duration_ms=(now - self.started) * 1e3,
+            start_ms=(self.started - call.started) * 1e3,
             error=error,
             status=status,
             usage=usage,

@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from orchestrator.config import Config
-from orchestrator.config.log import LogConfig
+from orchestrator.config.log import LogConfig, OtelConfig
+from orchestrator.config.secrets import SecretRef
 from orchestrator.spec.events import CallEvent, Event
 from orchestrator.telemetry.content import ContentLines, Redactor
 from orchestrator.telemetry.destinations import Destination, FileDestination, LoggerDestination, StreamDestination
@@ -29,18 +30,21 @@ class Logs:
         log = config.log
         self._calls = LogWriter(_destination(log), processors=processors, required=log.required)
         self._content = _content_log(config, redactor)
+        self._otel = _otel(config.otel)
         self.required = self._calls if log.required else None
 
     @staticmethod
     def differ(config: Config, other: Config) -> bool:
         """Whether a change from one to the other needs logs to be opened anew."""
-        return config.log != other.log or _with_content(config) != _with_content(other)
+        return (config.log, config.otel) != (other.log, other.otel) or _with_content(config) != _with_content(other)
 
     def emit(self, event: Event) -> None:
         """Take an event. Never raises, never waits."""
         self._calls.emit(event)
         if self._content is not None and isinstance(event, CallEvent) and event.content is not None:
             self._content.emit(event)
+        if self._otel is not None:
+            self._otel.emit(event)
 
     def defer(self, action: Callable[[], None]) -> None:
         """See `LogWriter.defer`."""
@@ -50,11 +54,18 @@ class Logs:
         """See `LogWriter.start`."""
         self._calls.start()
 
+    def flush(self) -> bool:
+        """See `LogWriter.flush`."""
+        written = [log.flush() for log in self._all()]
+        return any(written)
+
     def close(self) -> None:
         """Write everything. See `LogWriter.close`."""
-        self._calls.close()
-        if self._content is not None:
-            self._content.close()
+        for log in self._all():
+            log.close()
+
+    def _all(self) -> tuple[LogWriter, ...]:
+        return tuple(log for log in (self._calls, self._content, self._otel) if log is not None)
 
 
 def _with_content(config: Config) -> bool:
@@ -68,6 +79,15 @@ def _content_log(config: Config, own: Redactor | None) -> LogWriter | None:
     redactors = [named(content.redact), *([own] if own else [])]
     lines = ContentLines(redactors, max_line=content.max_line)
     return LogWriter(_destination(config.log, content.path), render=JsonLines(lines))
+
+
+def _otel(config: OtelConfig | None) -> LogWriter | None:
+    if config is None:
+        return None
+    from orchestrator.telemetry.otel import collector  # noqa: PLC0415 - only who exports needs it
+
+    headers = {name: one.open().reveal() if isinstance(one, SecretRef) else one for name, one in config.headers.items()}
+    return collector(config.endpoint, headers=headers, service_name=config.service_name)
 
 
 def _destination(log: LogConfig, instead: str | None = None) -> Destination | None:

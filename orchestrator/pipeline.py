@@ -372,7 +372,7 @@ class Pipeline:
                 items=items,
                 dimensions=dimensions,
                 finish_reason=finish,
-                kind=call.deployment.kind if call.deployment else None,
+                otel_provider=call.deployment.otel_name if call.deployment else None,
                 content=CallContent(call.request, result) if call.route.log_content else None,
                 error=error,
                 status="error" if error is not None and status == "ok" else status,  # type: ignore[arg-type]

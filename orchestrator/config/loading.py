@@ -21,7 +21,7 @@ from orchestrator.config.references import MISSING, References
 from orchestrator.config.requirements import retirement
 from orchestrator.config.routes import Route, read_route
 from orchestrator.config.schema import Config, DeploymentConfig, ProviderConfig, Settings
-from orchestrator.config.shared_state import read_store
+from orchestrator.config.shared_state import read_otel, read_store
 from orchestrator.config.tree import KeyPath, Problem, Problems, Tree, dotted, nearest, shown
 from orchestrator.config.validating import validated
 from orchestrator.errors import ConfigError
@@ -150,11 +150,14 @@ class _Loader:
         return (Path(file).parent if file else self._directory).absolute()
 
     def _settings(self) -> Settings:
-        raw = {key: value for key, value in self._tree.value.items() if key not in (*_SECTIONS, "store")}
+        raw = {key: value for key, value in self._tree.value.items() if key not in (*_SECTIONS, "store", "otel")}
         data = self._resolved(raw, (), reached=True)
         if "store" in self._tree.value:
             store = read_store(self._tree.value["store"], ("store",), self._references, self._problems)
             data |= {"store": store} if store else {}
+        if "otel" in self._tree.value:
+            otel = read_otel(self._tree.value["otel"], ("otel",), self._references, self._problems)
+            data |= {"otel": otel} if otel else {}
         return validated(Settings, data, (), self._problems, known=_TOP_KEYS) or Settings(version=1)
 
     def _resolved(self, raw: dict[str, Any], path: KeyPath, *, reached: bool) -> dict[str, Any]:

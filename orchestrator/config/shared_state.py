@@ -1,17 +1,18 @@
-"""The forms of `store`."""
+"""The forms of `store` and `otel`: sections with credentials at the top."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from orchestrator.config import checks
+from orchestrator.config.log import OtelConfig
 from orchestrator.config.references import MISSING, References
 from orchestrator.config.resilience import RedisConfig, StoreConfig
 from orchestrator.config.secrets import SecretRef
 from orchestrator.config.tree import FromEnv, KeyPath, Problems, is_reference, nearest, shown
 from orchestrator.config.validating import report_unknown, validated
 
-__all__ = ["read_store"]
+__all__ = ["read_otel", "read_store"]
 
 _FORMS = "memory or {redis: {url: {env: REDIS_URL}}}"
 
@@ -28,6 +29,21 @@ def read_store(value: Any, path: KeyPath, references: References, problems: Prob
             problems.add(path, f"expected {_FORMS}, found an empty mapping")
         return None
     return _redis(value["redis"], (*path, "redis"), references, problems)
+
+
+def read_otel(value: Any, path: KeyPath, references: References, problems: Problems) -> OtelConfig | None:
+    """`{endpoint: …, headers: …}`; None after mistakes were noted."""
+    if not isinstance(value, dict) or is_reference(value):
+        problems.add(path, f"expected a mapping with an endpoint, found {shown(value)}")
+        return None
+    data = {
+        key: found
+        for key, item in value.items()
+        if key != "headers" and (found := references.resolve(item, (*path, key), reached=True)) is not MISSING
+    }
+    if "headers" in value:
+        data["headers"] = references.headers(value["headers"], (*path, "headers"), reached=True)
+    return validated(OtelConfig, data, path, problems)
 
 
 def _word(value: Any, path: KeyPath, problems: Problems) -> StoreConfig | None:

@@ -56,7 +56,9 @@ class CallEvent:
     finish_reason: str | None = None
     error: OrchestratorError | None = None
     status: Literal["ok", "error", "cancelled", "abandoned"] = "ok"
-    kind: str | None = None
+    otel_provider: str | None = None
+    """`gen_ai.provider.name` of who answered."""
+
     content: CallContent | None = field(default=None, repr=False)
 
 

@@ -38,6 +38,9 @@ class Attempt:
     provider: str
     model: str
     duration_ms: float
+    start_ms: float = 0.0
+    """Since the call began."""
+
     error: str | None = None
     status: int | None = None
     usage: Usage | None = None
