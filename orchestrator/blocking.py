@@ -104,6 +104,11 @@ class Orchestrator:
 
         with Orchestrator.from_file("orchestrator.yaml") as llm:
             print(llm.chat("answer", "Which plan includes SSO?", tenant="acme").text)
+
+    Example:
+        >>> with Orchestrator.from_file("orchestrator.yaml") as llm:
+        ...     print(llm.chat("answer", "Which plan includes SSO?", tenant="acme").text)
+        The Team plan.
     """
 
     def __init__(self, config: Mapping[str, Any] | Config, **seams: Unpack[Seams]) -> None:
@@ -144,7 +149,13 @@ class Orchestrator:
     def chat(
         self, route: str, messages: MessageInput, *, output: Any = None, **options: Unpack[ChatArguments]
     ) -> ChatReply[Any]:
-        """Answer a chat; see `AsyncOrchestrator.chat`."""
+        """Answer a chat; see `AsyncOrchestrator.chat`.
+
+        Example:
+            >>> reply = llm.chat("answer", "Which plan includes SSO?", max_output_tokens=200)
+            >>> reply.text, reply.deployment
+            ('The Team plan.', 'mini')
+        """
         work = self.aio.chat(route, messages, output=output, **options)
         del messages  # a traceback that shows local variables shows no prompt
         return self._runner.run(work)
@@ -164,11 +175,26 @@ class Orchestrator:
     def stream(
         self, route: str, messages: MessageInput, *, output: Any = None, **options: Unpack[ChatArguments]
     ) -> ChatStream[Any]:
-        """Answer a chat in events: `with llm.stream(...) as stream: for event in stream: ...`."""
+        """Answer a chat in events: `with llm.stream(...) as stream: for event in stream: ...`.
+
+        Example:
+            >>> with llm.stream("answer", "Which plan includes SSO?") as stream:
+            ...     for text in stream.text:
+            ...         print(text, end="")
+            The Team plan.
+            >>> stream.reply.finish_reason.unified
+            'stop'
+        """
         return ChatStream(self._runner, self.aio.stream(route, messages, output=output, **options))
 
     def embed(self, route: str, texts: str | Sequence[str], **options: Unpack[EmbedArguments]) -> EmbedReply:
-        """Embed texts; see `AsyncOrchestrator.embed`."""
+        """Embed texts; see `AsyncOrchestrator.embed`.
+
+        Example:
+            >>> reply = llm.embed("search", ["single sign-on", "invoices"], input_type="document")
+            >>> len(reply.vectors), reply.space
+            (2, 'text-embedding-3-small@8')
+        """
         work = self.aio.embed(route, texts, **options)
         del texts
         return self._runner.run(work)
@@ -176,7 +202,13 @@ class Orchestrator:
     def rerank(
         self, route: str, *, query: str, documents: Sequence[str], **options: Unpack[RerankArguments]
     ) -> RerankReply:
-        """Order documents; see `AsyncOrchestrator.rerank`."""
+        """Order documents; see `AsyncOrchestrator.rerank`.
+
+        Example:
+            >>> reply = llm.rerank("rank", query="sso", documents=["billing", "single sign-on"], top_n=1)
+            >>> reply.results[0].index
+            1
+        """
         work = self.aio.rerank(route, query=query, documents=documents, **options)
         del query, documents
         return self._runner.run(work)
@@ -187,7 +219,13 @@ class Orchestrator:
         return self.aio.config
 
     def reload(self, config: Mapping[str, Any] | Config) -> None:
-        """Put another configuration in force; see `AsyncOrchestrator.reload`."""
+        """Put another configuration in force; see `AsyncOrchestrator.reload`.
+
+        Example:
+            >>> llm.reload({"version": 1, "routes": {"answer": "openai/gpt-4o"}})
+            >>> llm.chat("answer", "Which plan includes SSO?").request_model
+            'gpt-4o'
+        """
         self.aio.reload(config)
 
     def close(self, *, grace: float = 0.0) -> None:
@@ -197,6 +235,9 @@ class Orchestrator:
 
         Args:
             grace: seconds to wait for calls and streams under way, of every thread; meanwhile new ones are refused.
+
+        Example:
+            >>> llm.close(grace=10)
         """
         self._runner.run(self.aio.close(grace=grace))
         self._runner.stop()
@@ -209,6 +250,11 @@ class Orchestrator:
     ) -> None:
         self.close()
 
+    @property
+    def in_flight(self) -> int:
+        """Calls and streams under way, of every thread and loop."""
+        return self.aio.in_flight
+
     def __repr__(self) -> str:
         return repr(self.aio).replace("<Async", "<", 1)
 
@@ -217,6 +263,12 @@ class ChatStream(Generic[OutputT]):
     """A chat in events. Enter it with `with`; iterate it, or `stream.text` for the text alone.
 
     `reply` is complete once the stream has finished.
+
+    Example:
+        >>> with llm.stream("answer", "Which plan includes SSO?") as stream:
+        ...     texts = [event.text for event in stream if isinstance(event, TextDelta)]
+        >>> "".join(texts) == stream.reply.text
+        True
     """
 
     def __init__(self, runner: _Runner, stream: AsyncChatStream[OutputT]) -> None:

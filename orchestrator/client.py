@@ -74,6 +74,14 @@ class AsyncOrchestrator:
 
         async with AsyncOrchestrator.from_file("orchestrator.yaml") as llm:
             reply = await llm.chat("answer", "Which plan includes SSO?", tenant="acme")
+
+    Example:
+        >>> async def ask(question: str) -> str:
+        ...     async with AsyncOrchestrator.from_file("orchestrator.yaml") as llm:
+        ...         reply = await llm.chat("answer", question, tenant="acme")
+        ...         return reply.text
+        >>> asyncio.run(ask("Which plan includes SSO?"))
+        'The Team plan.'
     """
 
     def __init__(self, config: Mapping[str, Any] | Config, **seams: Unpack[Seams]) -> None:
@@ -256,6 +264,11 @@ class AsyncOrchestrator:
     ) -> None:
         await self.close()
 
+    @property
+    def in_flight(self) -> int:
+        """Calls and streams under way, of every thread and loop."""
+        return self._core.pipeline.in_flight
+
     def __repr__(self) -> str:
         snapshot = self._core.snapshot
         source = snapshot.config.source or "a mapping"
@@ -266,6 +279,14 @@ class AsyncChatStream(Generic[OutputT]):
     """A chat in events. Enter it with `async with`; iterate it, or `stream.text` for the text alone.
 
     `reply` is complete once the stream has finished.
+
+    Example:
+        >>> async def ask(question: str) -> str:
+        ...     async with AsyncOrchestrator.from_file("orchestrator.yaml") as llm:
+        ...         async with llm.stream("answer", question) as stream:
+        ...             return "|".join([text async for text in stream.text])
+        >>> asyncio.run(ask("Which plan includes SSO?"))
+        'The |Team |plan.'
     """
 
     def __init__(self, core: Core, call: Call) -> None:

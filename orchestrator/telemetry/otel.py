@@ -186,10 +186,11 @@ class _Collector:
         from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415
 
         resource = Resource.create({"service.name": self._service_name} if self._service_name else {})
-        to = {"headers": self._headers}
+        headers = self._headers
+        spans = OTLPSpanExporter(f"{self._endpoint}/v1/traces", headers=headers)
         tracers = TracerProvider(resource=resource)
-        tracers.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(f"{self._endpoint}/v1/traces", **to)))  # type: ignore[arg-type]
-        reader = PeriodicExportingMetricReader(OTLPMetricExporter(f"{self._endpoint}/v1/metrics", **to))  # type: ignore[arg-type]
+        tracers.add_span_processor(BatchSpanProcessor(spans))
+        reader = PeriodicExportingMetricReader(OTLPMetricExporter(f"{self._endpoint}/v1/metrics", headers=headers))
         meters = MeterProvider(resource=resource, metric_readers=[reader])
         self._shutdown = [tracers.shutdown, meters.shutdown]
         return _Exporter(tracers, meters)

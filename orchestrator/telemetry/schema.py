@@ -72,9 +72,7 @@ FIELDS: Mapping[str, Field] = {
     "cache_write_tokens": _count("Input written to it.", _USAGE + "cache_write.input_tokens"),
     "reasoning_tokens": _count("Output spent on reasoning.", _USAGE + "reasoning.output_tokens"),
     "search_units": Field("number null", "Units that reranking is billed by.", "orchestrator.usage.search_units"),
-    "cache_write_1h_tokens": _count(
-        "Input written to be kept for an hour.", "orchestrator.usage.cache_write_1h_tokens"
-    ),
+    "cache_write_1h_tokens": _count("Input written for an hour.", "orchestrator.usage.cache_write_1h_tokens"),
     "input_audio_tokens": _count("Sound in the input.", _USAGE + "audio.input_tokens"),
     "input_image_tokens": _count("Images in the input.", _USAGE + "image.input_tokens"),
     "output_audio_tokens": _count("Sound in the output.", _USAGE + "audio.output_tokens"),
