@@ -103,7 +103,7 @@ ATTRIBUTES: Mapping[str, str] = {key: field.otel for key, field in FIELDS.items(
 
 
 def json_schema() -> dict[str, Any]:
-    """The JSON Schema (draft 2020-12) of an `llm.call` line. Keys beside those listed are allowed: they may be added."""
+    """The JSON Schema (draft 2020-12) of an `llm.call` line. Others may be added, so they are allowed."""
     described = {key: _property(key) for key in KEYS}
     described["event"]["const"] = "llm.call"
     described["schema"]["const"] = SCHEMA

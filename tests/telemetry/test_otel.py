@@ -114,7 +114,7 @@ RETRIED = call(
 
 
 def test_spans(receiver):
-    """A call is one CLIENT span with the conventions' names and its own times; attempts are children in their places."""
+    """A call is one CLIENT span with the conventions' names and its own times; attempts are children in place."""
     export(receiver, RETRIED, headers={"x-team": "platform"})
     spans = {span.name: span for span in receiver.spans}
     assert set(spans) == {"chat m", "attempt 1 d1", "attempt 2 d2"}
@@ -172,7 +172,7 @@ def test_metrics(receiver):
 
 
 def test_from_the_file_to_the_socket(receiver, tmp_path, monkeypatch):
-    """With `otel:` in the configuration a call arrives at the collector, under the span that was current, no content."""
+    """With `otel:` in the configuration a call arrives at the collector, under the current span, no content."""
     from opentelemetry.sdk.trace import TracerProvider
 
     monkeypatch.setenv("OTEL_KEY", "sk-collector")
