@@ -137,7 +137,8 @@ def _rebuild(cls: type[OrchestratorError], message: str, state: dict[str, Any]) 
 class ConfigError(OrchestratorError):
     """The configuration is wrong: `file`, `line` (from 1) and `key` say where, as far as they are known.
 
-    `files` are all files that were read or sought: the mistake may be mended in any of them.
+    `files` are all files that were read or sought: the mistake may be mended in any of them. `problems` are the mistakes
+    one by one, with their places (`orchestrator.config.tree.Problem`); empty where there is but the message.
     """
 
     default_scope: ClassVar[Scope] = "request"
@@ -157,6 +158,7 @@ class ConfigError(OrchestratorError):
         self.line = line
         self.key = key
         self.files = files
+        self.problems: tuple[Any, ...] = ()
 
     def __str__(self) -> str:
         place = ":".join(str(part) for part in (self.file, self.line) if part is not None)

@@ -35,10 +35,11 @@ _TOKEN_LIKE = re.compile(r"(?=\w*[0-9])\w{16,}|(?i:\bsk-|bearer|secret|passw)")
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a key is written; `line` counts from 1."""
+    """Where a key is written; `line` and `column` count from 1."""
 
     file: str | None = None
     line: int | None = None
+    column: int | None = None
 
 
 class FromEnv(str):
@@ -119,12 +120,14 @@ class Problems:
 
 def raise_all(problems: Iterable[Problem]) -> NoReturn:
     """Raise one `ConfigError` for all of them, in the order in which they are written."""
-    ordered = sorted(problems, key=lambda p: (p.place.file or "", p.place.line or 0))
+    ordered = sorted(problems, key=lambda p: (p.place.file or "", p.place.line or 0, p.place.column or 0))
     first, rest = ordered[0], ordered[1:_MAX_REPORTED]
     lines = [first.message, *(problem.line() for problem in rest)]
     if len(ordered) >= _MAX_REPORTED:
         lines.append("there may be more")
-    raise ConfigError("\n".join(lines), file=first.place.file, line=first.place.line, key=first.key or None)
+    error = ConfigError("\n".join(lines), file=first.place.file, line=first.place.line, key=first.key or None)
+    error.problems = tuple(ordered[:_MAX_REPORTED])
+    raise error
 
 
 def is_reference(value: Any) -> bool:

@@ -102,8 +102,8 @@ class _Reader:
         except yaml.YAMLError as error:
             mark = getattr(error, "problem_mark", None)
             why = getattr(error, "problem", None) or "it holds characters that YAML does not allow"
-            line = mark.line + 1 if mark else None
-            raise_all([*self._problems, Problem(Place(self._file, line), "", f"not YAML: {why}")])
+            place = Place(self._file, mark.line + 1, mark.column + 1) if mark else Place(self._file)
+            raise_all([*self._problems, Problem(place, "", f"not YAML: {why}")])
 
     def _document(self) -> Any:
         self._next()
@@ -122,7 +122,8 @@ class _Reader:
         return self._loader.get_event()
 
     def _place(self, event: Event) -> Place:
-        return Place(self._file, event.start_mark.line + 1 if event.start_mark else None)
+        mark = event.start_mark
+        return Place(self._file, mark.line + 1, mark.column + 1) if mark else Place(self._file)
 
     def _problem(self, event: Event, path: KeyPath, message: str) -> None:
         self._problems.append(Problem(self._place(event), dotted(path), message))
