@@ -8,6 +8,7 @@ import typer
 
 from orchestrator import __version__
 from orchestrator.cli.chat import chat
+from orchestrator.cli.costs import costs
 from orchestrator.cli.demo import demo
 from orchestrator.cli.diff import diff
 from orchestrator.cli.embed import embed
@@ -45,3 +46,4 @@ app.command("diff")(diff)
 app.command("chat")(chat)
 app.command("embed")(embed)
 app.command("rerank")(rerank)
+app.command("costs")(costs)

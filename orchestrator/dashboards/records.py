@@ -14,7 +14,7 @@ import orjson
 from orchestrator.dashboards.tally import Measures, plain_decimal
 from orchestrator.telemetry.lines import SCHEMA
 
-__all__ = ["Reason", "Record", "Repricer", "Use", "parse"]
+__all__ = ["Reason", "Record", "Repricer", "Use", "as_money", "parse"]
 
 Fault: TypeAlias = Literal["truncated", "foreign", "newer"]
 Reason: TypeAlias = str
@@ -125,7 +125,7 @@ def _uses(line: Mapping[str, Any], reprice: Repricer | None) -> list[Use]:
 def _use(line: Mapping[str, Any], one: Mapping[str, Any], reprice: Repricer | None) -> Use:
     whole = one is line
     error = text(one.get("error_type" if whole else "error"))
-    cost, reason = _money(one.get("cost_usd")), text(one.get("cost_unknown") or line.get("cost_unknown"))
+    cost, reason = as_money(one.get("cost_usd")), text(one.get("cost_unknown") or line.get("cost_unknown"))
     row = text(one.get("price_row"))
     if reprice is not None:
         cost, reason, row = reprice(line, one)
@@ -186,7 +186,8 @@ def _count(value: Any) -> int:
     return value if type(value) is int and 0 <= value < 10**15 else 0
 
 
-def _money(value: Any) -> Decimal | None:
+def as_money(value: Any) -> Decimal | None:
+    """An amount that can be added up, None for anything else. More than 24 digits after the point are rounded."""
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
         return None
     amount = Decimal(str(value)) if not isinstance(value, Decimal) else value

@@ -1,0 +1,162 @@
+"""The answer of `orchestrator costs`, as a table for 80 columns, as JSON or as CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from orchestrator.dashboards.query import Query
+from orchestrator.dashboards.tally import Findings, Key, Latency, Measures, summed
+
+__all__ = ["as_csv", "as_json", "print_table"]
+
+_TIMES = {"day", "hour"}
+
+
+def _ordered(found: Findings, query: Query) -> list[Key]:
+    """Times in order, everything else by dollars, dearest first."""
+
+    def rank(key: Key) -> tuple[Any, ...]:
+        when = [value or "" for name, value in zip(query.by, key, strict=True) if name in _TIMES]
+        part = found.cells[key]
+        return (when, -part.cost_usd, -part.calls, [value or "" for value in key])
+
+    return sorted(found.cells, key=rank)
+
+
+def _rows(found: Findings, query: Query) -> list[dict[str, Any]]:
+    return [
+        dict(zip(query.by, key, strict=True)) | found.cells[key].as_json() | _latency(found.latencies.get(key))
+        for key in _ordered(found, query)
+    ]
+
+
+def _latency(latency: Latency | None) -> dict[str, float | None]:
+    latency = latency or Latency()
+    p50, p95, p99 = latency.whole.percentiles_ms(0.5, 0.95, 0.99)
+    first50, first95, first99 = latency.first.percentiles_ms(0.5, 0.95, 0.99)
+    return {
+        "p50_ms": p50, "p95_ms": p95, "p99_ms": p99,
+        "first_p50_ms": first50, "first_p95_ms": first95, "first_p99_ms": first99,
+    }  # fmt: skip
+
+
+def as_json(found: Findings, query: Query) -> str:
+    """One object: rows, total, unpriced reasons and lines left out. Money is text with all its digits."""
+    whole = Latency()
+    for one in found.latencies.values():
+        whole.merge(one)
+    answer = {
+        "by": list(query.by),
+        "first": found.first,
+        "last": found.last,
+        "rows": _rows(found, query),
+        "total": found.total().as_json() | _latency(whole),
+        "unpriced": dict(sorted(found.reasons.items())),
+        "left_out": found.faults.as_json(),
+    }
+    return json.dumps(answer, indent=2, ensure_ascii=False)
+
+
+def as_csv(found: Findings, query: Query) -> str:
+    """A header and the rows, all of them; no total, so that a column adds up."""
+    names = [*query.by, *Measures().as_json(), *_latency(None)]
+    text = io.StringIO()
+    writer = csv.DictWriter(text, names, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(_rows(found, query))
+    return text.getvalue()
+
+
+def print_table(found: Findings, query: Query, top: int) -> None:
+    """Print the dearest rows, the sum, and what the sum leaves out."""
+    console = Console()
+    keys = _ordered(found, query)
+    shown, rest = keys[:top], keys[top:]
+    table = Table(box=box.SIMPLE_HEAD, header_style="dim", show_footer=False)
+    for name in query.by:
+        table.add_column(name, no_wrap=True, overflow="ellipsis", max_width=32)
+    for name in ("calls", "input", "output", "p50 ms", "p95 ms", "USD"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for key in shown:
+        table.add_row(*_names(key), *_numbers(found.cells[key], [found.latencies.get(key)]))
+    if rest:
+        parts = [found.latencies.get(key) for key in rest]
+        names = _padded(f"{len(rest)} more", query.by)
+        table.add_row(*names, *_numbers(summed(found.cells[key] for key in rest), parts), style="dim")
+    table.add_section()
+    table.add_row(*_padded("total", query.by), *_numbers(found.total(), found.latencies.values()), style="bold")
+    console.print(table)
+    for note in _notes(found):
+        console.print(note, highlight=False)
+
+
+def _names(key: Key) -> list[str]:
+    return ["[dim]none[/]" if value is None else escape(_printable(value)) for value in key]
+
+
+def _printable(value: str) -> str:
+    return "".join(one if one.isprintable() else "?" for one in value)
+
+
+def _padded(first: str, by: Sequence[str]) -> list[str]:
+    return [first, *[""] * (len(by) - 1)]
+
+
+def _numbers(part: Measures, latencies: Iterable[Latency | None]) -> list[str]:
+    whole = Latency()
+    for one in latencies:
+        if one is not None:
+            whole.merge(one)
+    p50, p95 = whole.whole.percentiles_ms(0.5, 0.95)
+    marked = _usd(part.cost_usd) + (" [yellow]+ ?[/]" if part.unpriced else "")
+    return [f"{part.calls:,}", _short(part.input_tokens), _short(part.output_tokens), _ms(p50), _ms(p95), marked]
+
+
+def _ms(value: float | None) -> str:
+    return "" if value is None else f"{value:,.0f}"
+
+
+def _short(count: int) -> str:
+    for size, unit in ((10**9, "G"), (10**6, "M"), (10**4, "k")):
+        if count >= size:
+            return f"{count / (1000 if unit == 'k' else size):,.1f}{unit}"
+    return f"{count:,}"
+
+
+def _usd(amount: Decimal) -> str:
+    """Cents for what is dear, more digits for what is not."""
+    size = abs(amount)
+    digits = 2 if size >= 100 else 4 if size >= Decimal("0.1") or not size else 6
+    return f"{amount:,.{digits}f}"
+
+
+def _notes(found: Findings) -> list[str]:
+    total, faults = found.total(), found.faults.as_json()
+    notes = []
+    if total.unpriced:
+        notes.append(
+            f"[yellow]+ ?[/]: {total.unpriced:,} attempts with {total.unpriced_tokens:,} tokens have no known price"
+            " and are in no sum:"
+        )
+        ranked = sorted(found.reasons.items(), key=lambda item: (-item[1], item[0]))
+        notes += [f"  {count:,}: {escape(_printable(reason))}" for reason, count in ranked[:5]]
+    if total.lost_usd:
+        notes.append(f"{_usd(total.lost_usd)} USD went to attempts that failed.")
+    if total.estimated_usd:
+        notes.append(f"{_usd(total.estimated_usd)} USD rest on our estimate of the tokens.")
+    left = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in faults.items() if count)
+    if left:
+        notes.append(f"Lines not counted: {left}.")
+    if not total.calls:
+        notes.append("There are no lines of calls here.")
+    return notes
