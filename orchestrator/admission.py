@@ -16,7 +16,9 @@ from typing import Any
 
 from orchestrator.attempt import Call, Exchange
 from orchestrator.errors import InvalidRequest, OrchestratorError, Overloaded, RateLimited
+from orchestrator.paying import Cashier
 from orchestrator.policies.attempts import final_error, may_give_up
+from orchestrator.policies.budgets import Spending
 from orchestrator.policies.limits import Claim, Gate, Need, Reservation, Ticket
 from orchestrator.policies.retry_budget import RetryBudget
 from orchestrator.policies.route import eligible, ready_at
@@ -62,7 +64,8 @@ class _Round:
 class Admission:
     """Gives calls their next attempt. Holds no state of a call."""
 
-    def __init__(self, *, clock: Clock, random: Random) -> None:
+    def __init__(self, *, clock: Clock, random: Random, cashier: Cashier | None = None) -> None:
+        self._cashier = cashier
         self._clock = clock
         self._random = random
         self._failovers = RetryBudget()
@@ -220,16 +223,29 @@ class Admission:
             self._no_room(call, candidate, wait, now, seen)
             return None
         reservation = Reservation(gate, claim, self._clock.monotonic)
+        spending: Spending | None = None
+        if self._cashier is not None and self._cashier.budgets.rules:
+            try:
+                spending = await self._cashier.hold(call, candidate, request)
+            except OrchestratorError as refusal:
+                reservation.withdraw()
+                call.progress.barred[candidate.name] = _named(refusal, candidate)
+                return None
+            except BaseException:
+                reservation.withdraw()
+                raise
         breaker = deployment.breaker
         granted = breaker.begin(now, early=early) if breaker is not None else "call"
         if granted is None:  # somebody else has become the probe meanwhile
             reservation.withdraw()
+            if spending is not None:
+                spending.withdraw()
             if candidate not in seen.broken:
                 seen.broken.append(candidate)
             return None
         retry = any(error.provider == deployment.provider for error in call.progress.failures)
         return Exchange(
-            call, deployment, request, reservation, granted, retry, now, self._clock, self._random, warnings
+            call, deployment, request, reservation, granted, retry, now, self._clock, self._random, warnings, spending
         )
 
     def _no_room(self, call: Call, candidate: Candidate, wait: float, now: float, seen: _Round) -> None:
@@ -306,6 +322,11 @@ def _is_well(candidate: Candidate, now: float) -> bool:
 def _open_until(candidate: Candidate) -> float:
     breaker = candidate.deployment.breaker
     return breaker.open_until if breaker is not None else 0.0
+
+
+def _named(refusal: OrchestratorError, candidate: Candidate) -> OrchestratorError:
+    refusal.deployment, refusal.provider = candidate.name, candidate.deployment.provider
+    return refusal
 
 
 def _fits(call: Call, candidate: Candidate) -> bool:

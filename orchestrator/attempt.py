@@ -10,6 +10,7 @@ from typing import Any, Literal
 from orchestrator.backends import Source
 from orchestrator.errors import OrchestratorError
 from orchestrator.policies.breaker import Pass, blames
+from orchestrator.policies.budgets import Spending
 from orchestrator.policies.capabilities import Fitted
 from orchestrator.policies.limits import Need, Reservation
 from orchestrator.policies.output import Expectation
@@ -87,6 +88,9 @@ class Exchange:
     warnings: tuple[CallWarning, ...] = ()
     """What was left out or changed before the wire or engine got the request."""
 
+    spending: Spending | None = None
+    """What it holds of the budgets."""
+
     open: bool = True
     repair: bool = False
     misfit: Message | None = None
@@ -124,6 +128,8 @@ class Exchange:
         self._judge(verdict, now)
         ended = self.clock.time()
         cost = deployment.cost(usage, served, datetime.fromtimestamp(ended, UTC)) if usage else None
+        if self.spending is not None:
+            self.spending.settle(cost)
         attempt = Attempt(
             number=len(call.attempts) + 1,
             deployment=deployment.name,
@@ -165,6 +171,8 @@ class Exchange:
         if self.open:
             self.open = False
             self.reservation.withdraw()
+            if self.spending is not None:
+                self.spending.withdraw()
             self._judge("neutral", self.clock.monotonic())
 
     def fail(

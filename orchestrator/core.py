@@ -6,27 +6,33 @@ import asyncio
 import logging
 import os
 import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from random import Random
 from threading import Lock, Thread
 from typing import Any, Protocol, runtime_checkable
+from zoneinfo import ZoneInfo
 
 from orchestrator.assembly import build
 from orchestrator.backends import intercepted
 from orchestrator.config import Config, Watcher, load_file, load_mapping
+from orchestrator.config.budgets import ForConfig
 from orchestrator.config.secrets import SecretRef
 from orchestrator.engines import Engines
 from orchestrator.errors import ConfigError, OrchestratorError
 from orchestrator.logs import Logs
+from orchestrator.paying import Cashier
 from orchestrator.pipeline import Pipeline
+from orchestrator.policies.budgets import Budget, Budgets
 from orchestrator.policies.limits import Limiter
 from orchestrator.snapshot import Shared, Snapshot
+from orchestrator.spec.budgets import nano_dollars
 from orchestrator.spec.clock import Clock, SystemClock
 from orchestrator.spec.events import CallContext, CallEvent, Event, NoticeEvent, Sink
 from orchestrator.spec.stores import LimitStore
 from orchestrator.spec.transport import Transport
+from orchestrator.stores.budgets import MemoryBudgets
 from orchestrator.stores.memory import MemoryLimits
 from orchestrator.telemetry.content import Redactor
 from orchestrator.telemetry.jsonl import Processor
@@ -74,7 +80,10 @@ class Core:
         self._shared = Shared(transport or _default_transport(), store, Limiter(store), self.clock)
         self.snapshot = build(config, self._shared)
         self.log = self._open_log(config)
-        self.pipeline = Pipeline(clock=self.clock, random=random or _new_random(), emit=self.emit)
+        self._budgets = Budgets(self.clock.time, self._notice)
+        cashier = Cashier(self._budgets, MemoryBudgets(self._budgets.spent), self.clock)
+        self.pipeline = Pipeline(clock=self.clock, random=random or _new_random(), emit=self.emit, cashier=cashier)
+        self._budgets.adopt(_budgets(config))
         self._swap = Lock()
         self._warned = False
         self.draining = self.closed = False
@@ -151,6 +160,7 @@ class Core:
             if config.store != old.config.store:
                 raise ConfigError("limits cannot move to another store in a running process: restart it", key="store")
             self.snapshot = build(config, self._shared)
+            self._budgets.adopt(_budgets(config))
             if Logs.differ(config, old.config):
                 retired, self.log = self.log, self._open_log(config)
                 retired.close()
@@ -227,6 +237,29 @@ class Core:
 
 def _config(given: Mapping[str, Any] | Config) -> Config:
     return given if isinstance(given, Config) else load_mapping(given, check_secrets=not intercepted())
+
+
+def _budgets(config: Config) -> list[Budget]:
+    return [
+        Budget(
+            name=budget.name,
+            per=budget.per,
+            limit=nano_dollars(budget.usd),
+            window=budget.window,
+            on_exceed=budget.on_exceed,
+            alert_at=budget.alert_at,
+            zone=ZoneInfo(budget.timezone),
+            only={scope: frozenset(values) for scope, values in _selector(budget.only) if values},
+        )
+        for budget in config.budgets
+    ]
+
+
+def _selector(only: ForConfig) -> Iterator[tuple[str, tuple[str, ...]]]:
+    for scope in ("tenant", "user", "route", "provider"):
+        yield scope, getattr(only, scope)
+    for name, values in only.tags.items():
+        yield f"tags.{name}", values
 
 
 def _new_random() -> Random:

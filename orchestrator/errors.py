@@ -7,6 +7,7 @@
     │   ├── UnsupportedFeature    the model or the wire cannot do what was asked
     │   └── ContentFiltered       refused by a content filter
     ├── AuthenticationFailed      credential missing, wrong or without permission
+    ├── BudgetExceeded            a budget of the configuration has no room for the call
     ├── QuotaExhausted            out of credit or over a spend limit: waiting does not help
     ├── RateLimited               requests or tokens per time, the vendor's or our own limit
     ├── Overloaded                the vendor has no capacity at the moment
@@ -34,6 +35,7 @@ TimeoutKind = Literal["connect", "first_token", "stall", "deadline"]
 __all__ = [
     "AllDeploymentsFailed",
     "AuthenticationFailed",
+    "BudgetExceeded",
     "CallTimeout",
     "ConfigError",
     "ConnectionFailed",
@@ -70,13 +72,6 @@ class OrchestratorError(Exception):
         maybe_billed: the request may have been processed although no answer arrived.
         attempts: records of the attempts made for the call (`orchestrator.types.Attempt`).
         seen_limits: limits that the answer's headers stated, where the deployment learns them.
-
-    Example:
-        >>> try:
-        ...     llm.chat("answer", "Which plan includes SSO?")
-        ... except OrchestratorError as error:
-        ...     print(type(error).__name__, error.retryable, [attempt.deployment for attempt in error.attempts])
-        Overloaded True ['mini']
     """
 
     default_retryable: ClassVar[bool] = False
@@ -146,13 +141,6 @@ class ConfigError(OrchestratorError):
 
     `files` are all files that were read or sought: the mistake may be mended in any of them. `problems` are the mistakes
     one by one, with their places (`orchestrator.config.tree.Problem`); empty where there is but the message.
-
-    Example:
-        >>> try:
-        ...     Orchestrator({"version": 1, "routes": {"answer": "openai/gpt-4o"}, "retyr": {"attempts": 2}})
-        ... except ConfigError as error:
-        ...     print(error)
-        retyr: unknown key 'retyr'; did you mean 'retry'?
     """
 
     default_scope: ClassVar[Scope] = "request"
@@ -208,6 +196,19 @@ class AuthenticationFailed(OrchestratorError):
     default_scope: ClassVar[Scope] = "credential"
 
 
+class BudgetExceeded(OrchestratorError):
+    """A budget of the configuration has no room for the most that the call can cost. Nothing was sent.
+
+    `budget` is its name; `resets_at` the Unix time at which its window ends. `retry_after` may be sooner: attempts
+    under way hold the most they can cost, and give back what they did not use.
+    """
+
+    def __init__(self, message: str, *, budget: str = "", resets_at: float | None = None, **kw: Any) -> None:
+        super().__init__(message, **kw)
+        self.budget = budget
+        self.resets_at = resets_at
+
+
 class QuotaExhausted(OrchestratorError):
     """The account is out of credit or over a spend limit; waiting for a rate window does not help."""
 
@@ -215,15 +216,7 @@ class QuotaExhausted(OrchestratorError):
 
 
 class RateLimited(OrchestratorError):
-    """Too many requests or tokens for the window, by the vendor's limiter or our own.
-
-    Example:
-        >>> try:
-        ...     llm.chat("answer", "Which plan includes SSO?")
-        ... except RateLimited as error:
-        ...     print(f"come back in {error.retry_after:g} s")
-        come back in 20 s
-    """
+    """Too many requests or tokens for the window, by the vendor's limiter or our own."""
 
     default_retryable = True
 
@@ -247,15 +240,7 @@ class ConnectionFailed(OrchestratorError):
 
 
 class CallTimeout(OrchestratorError):
-    """Time ran out. `kind` says which: connect, first_token, stall, or the call's own deadline.
-
-    Example:
-        >>> try:
-        ...     llm.chat("answer", "Which plan includes SSO?", deadline=5)
-        ... except CallTimeout as error:
-        ...     print(error.kind)
-        first_token
-    """
+    """Time ran out. `kind` says which: connect, first_token, stall, or the call's own deadline."""
 
     default_retryable = True
 
@@ -291,14 +276,6 @@ class StreamInterrupted(OrchestratorError):
         usage: usage known so far (`orchestrator.types.Usage`), the vendor's or an estimate, or None.
         reply: the partial reply, without any half-arrived tool call (`orchestrator.types.ChatReply`), or None.
         cause: what broke it: `CallTimeout`, `ConnectionFailed`, the vendor's own error.
-
-    Example:
-        >>> try:
-        ...     with llm.stream("answer", "Which plan includes SSO?") as stream:
-        ...         events = list(stream)
-        ... except StreamInterrupted as error:
-        ...     print(f"so far: {error.text}")
-        so far: The Team
     """
 
     def __init__(
@@ -319,15 +296,7 @@ class StreamInterrupted(OrchestratorError):
 
 
 class AllDeploymentsFailed(OrchestratorError):
-    """Every deployment of the route failed, in different ways. `causes` holds one error per attempt, in order.
-
-    Example:
-        >>> try:
-        ...     llm.chat("answer", "Which plan includes SSO?")
-        ... except AllDeploymentsFailed as error:
-        ...     print([type(cause).__name__ for cause in error.causes])
-        ['Overloaded', 'RateLimited']
-    """
+    """Every deployment of the route failed, in different ways. `causes` holds one error per attempt, in order."""
 
     def __init__(self, message: str, *, causes: tuple[OrchestratorError, ...] = (), **kw: Any) -> None:
         super().__init__(message, **kw)

@@ -40,6 +40,7 @@ from orchestrator.errors import (
     OrchestratorError,
     UnsupportedFeature,
 )
+from orchestrator.paying import Cashier
 from orchestrator.policies.account import total_cost
 from orchestrator.policies.attempts import failed, next_step
 from orchestrator.policies.repair import correction
@@ -67,11 +68,11 @@ T = TypeVar("T")
 class Pipeline:
     """Runs calls. Holds no state of its own; one serves all threads and event loops of a client."""
 
-    def __init__(self, *, clock: Clock, random: Random, emit: Sink) -> None:
+    def __init__(self, *, clock: Clock, random: Random, emit: Sink, cashier: Cashier | None = None) -> None:
         self._clock = clock
         self._random = random
         self._emit = emit
-        self._admission = Admission(clock=clock, random=random)
+        self._admission = Admission(clock=clock, random=random, cashier=cashier)
         self._lock = Lock()
         self.under_way = UnderWay()
         self.in_flight = 0

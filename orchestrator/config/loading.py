@@ -11,6 +11,7 @@ from typing import Any
 
 from orchestrator import registry
 from orchestrator.config import checks
+from orchestrator.config.budget_list import check_budgets, read_budgets
 from orchestrator.config.crosschecks import check_deployment, check_price_keys, check_route
 from orchestrator.config.features import model_profile
 from orchestrator.config.files import FileReader, content_hash, from_python, merged
@@ -142,15 +143,26 @@ class _Loader:
         deployments = self._deployments()
         providers = self._providers()
         self._cross_check(routes, deployments, providers)
+        check_budgets(settings.budgets, routes, providers, self._problems)
+        self._check_budget_store(settings)
         self._problems.raise_any()
         return self._config(settings, routes, deployments, providers)
+
+    def _check_budget_store(self, settings: Settings) -> None:
+        if not settings.budgets:
+            return
+        if settings.store.kind != "memory":
+            self._problems.add(("budgets",), "budgets are counted by each process; they cannot be shared in Redis yet")
+        place = self._tree.place(("budgets",))
+        self._warnings.append(Problem(place, "budgets", "what was spent is forgotten when the process ends").line())
 
     def _directory_of(self, path: KeyPath) -> Path:
         file = self._tree.place(path).file
         return (Path(file).parent if file else self._directory).absolute()
 
     def _settings(self) -> Settings:
-        raw = {key: value for key, value in self._tree.value.items() if key not in (*_SECTIONS, "store", "otel")}
+        apart = (*_SECTIONS, "store", "otel", "budgets")
+        raw = {key: value for key, value in self._tree.value.items() if key not in apart}
         data = self._resolved(raw, (), reached=True)
         if "store" in self._tree.value:
             store = read_store(self._tree.value["store"], ("store",), self._references, self._problems)
@@ -158,6 +170,9 @@ class _Loader:
         if "otel" in self._tree.value:
             otel = read_otel(self._tree.value["otel"], ("otel",), self._references, self._problems)
             data |= {"otel": otel} if otel else {}
+        if "budgets" in self._tree.value:
+            path = ("budgets",)
+            data["budgets"] = read_budgets(self._tree.value["budgets"], path, self._references, self._problems)
         return validated(Settings, data, (), self._problems, known=_TOP_KEYS) or Settings(version=1)
 
     def _resolved(self, raw: dict[str, Any], path: KeyPath, *, reached: bool) -> dict[str, Any]:

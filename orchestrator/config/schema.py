@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 from orchestrator.config import checks
+from orchestrator.config.budgets import BudgetConfig
 from orchestrator.config.features import ProfileConfig, Require, RequireConfig
 from orchestrator.config.fields import Count, Duration, FileModel, Flag, Secret, Text, Url, Whole, between
 from orchestrator.config.log import LogConfig, OtelConfig
@@ -295,6 +296,9 @@ class Settings(FileModel):
     prices: PricesConfig = Field(
         default=PricesConfig(), description="Another price book, and whether costs stated by vendors are taken."
     )
+    budgets: tuple[BudgetConfig, ...] = Field(
+        default=(), description="Money that calls may spend per call, hour, day or month: a list, or one alone."
+    )
     unsupported: Unsupported = Field(
         default="warn",
         description="For routes that do not say: warn (leave out what a model cannot take, and say so) or error.",
@@ -311,12 +315,6 @@ class Config(Settings):
         config_hash: SHA-256 of the effective configuration in canonical form, 16 hex digits. Secrets count as their
             references, the order of keys does not count, paths are as written.
         warnings: definitions that no route reaches, and models that are or will soon be retired, one line each.
-
-    Example:
-        >>> llm.config.routes["answer"].pick.names
-        ('mini',)
-        >>> llm.config.deployments["mini"].model
-        'gpt-4o-mini'
     """
 
     providers: dict[str, ProviderConfig] = Field(default_factory=dict, description="Accounts and servers, by name.")

@@ -8,14 +8,14 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from orchestrator.config.features import ProfileConfig
-from orchestrator.config.resilience import BreakerConfig, RetryConfig, TimeoutsConfig
 from orchestrator.config.log import ContentConfig, LogConfig, OtelConfig, RotateConfig
+from orchestrator.config.resilience import BreakerConfig, RetryConfig, TimeoutsConfig
 from orchestrator.config.schema import DefaultsConfig, LimitsConfig
 from orchestrator.config.tree import KeyPath, Problems, nearest, shown
 
 __all__ = ["NOT_YET", "report_unknown", "validated"]
 
-NOT_YET = frozenset({"budgets"})
+NOT_YET: frozenset[str] = frozenset()
 """Keys of the design that this release does not have. Refused, so that no setting is silently without effect."""
 
 _NESTED: Mapping[str | int, type[BaseModel]] = {

@@ -57,13 +57,7 @@ class TextStart:
 
 @dataclass(frozen=True, slots=True)
 class TextDelta:
-    """More text of a block.
-
-    Example:
-        >>> with llm.stream("answer", "Which plan includes SSO?") as stream:
-        ...     [event.text for event in stream if isinstance(event, TextDelta)]
-        ['The ', 'Team ', 'plan.']
-    """
+    """More text of a block."""
 
     id: str
     text: str

@@ -37,7 +37,10 @@ MISTAKES: list[tuple[str, str]] = [
         "version: 1\nroutes: {a: openai/m}\nlogs: {to: stdout}\n",
         "o.yaml:3: logs: unknown key 'logs'; did you mean 'log'?",
     ),
-    ("version: 1\nroutes: {a: openai/m}\nbudgets: []\n", "o.yaml:3: budgets: 'budgets' is not supported yet"),
+    (
+        "version: 1\nroutes: {a: openai/m}\nbudgets: 5\n",
+        "o.yaml:3: budgets: expected a list of budgets such as {per: tenant, usd: 5, window: day}, found 5",
+    ),
     ("version: 1\nroutes: {a: openai/m}\nlog: {}\n", "o.yaml:3: log: give exactly one of path and to"),
     (
         "version: 1\nroutes: {a: openai/m}\nlog: {to: stdot}\n",

@@ -1,0 +1,139 @@
+"""The most that an attempt can cost."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Any
+
+import orjson
+
+from orchestrator.errors import InvalidRequest
+from orchestrator.snapshot import Deployment
+from orchestrator.spec.budgets import nano_dollars
+from orchestrator.types.chat import ChatRequest, Media, Part, Reasoning, Text, ToolCall, ToolResult
+from orchestrator.types.retrieval import EmbedRequest, RerankRequest
+from orchestrator.types.usage import Usage
+
+__all__ = ["most_it_can_cost"]
+
+_PER_MESSAGE = 64
+_PER_TOOLS = 1_000
+"""What vendors add to a request with tools: some hundred tokens."""
+
+_IMAGE_TOKENS = 50_000
+"""The dearest known count is gpt-4o-mini's: 2,833 and 5,667 for each of up to eight tiles."""
+
+_UNIT_DOCUMENTS = 100
+_DOCUMENT_TOKENS = 500
+"""A search unit is one query over 100 documents; a longer document, with the query, counts as several."""
+
+_CAPS = frozenset({"max_tokens", "max_completion_tokens", "max_output_tokens", "maxOutputTokens", "num_predict"})
+_COUNTS = frozenset({"n", "candidateCount", "candidate_count", "best_of"})
+
+
+def most_it_can_cost(deployment: Deployment, request: Any, at: datetime) -> int:
+    """Nano-dollars, at the dearest prices that the deployment's row has for such a request.
+
+    Raises:
+        InvalidRequest: there is no bound, because the price or the length of the answer has none.
+    """
+    costs = [deployment.cost(usage, None, at) for usage in _usages(deployment, request)]
+    if costs[0].total is None:
+        raise _unbounded(deployment, f"the price of the deployment is not known: {costs[0].unknown}")
+    return max(nano_dollars(cost.total) for cost in costs if cost.total is not None)
+
+
+def _usages(deployment: Deployment, request: Any) -> Iterator[Usage]:
+    if isinstance(request, RerankRequest):
+        tokens = _size(request.query) * len(request.documents) + sum(map(_size, request.documents))
+        yield Usage(input_tokens=tokens, output_tokens=0, search_units=_search_units(request))
+        return
+    if isinstance(request, EmbedRequest):
+        yield Usage(input_tokens=sum(_size(text) + _PER_MESSAGE for text in request.texts), output_tokens=0)
+        return
+    read, written = _chat_input(deployment, request), _chat_output(deployment, request)
+    yield Usage(input_tokens=read, output_tokens=written, reasoning_tokens=0)
+    yield Usage(input_tokens=read, output_tokens=written, reasoning_tokens=written)
+    yield Usage(input_tokens=read, output_tokens=written, reasoning_tokens=0, cache_write_tokens=read)
+    yield Usage(
+        input_tokens=read,
+        output_tokens=written,
+        reasoning_tokens=0,
+        cache_write_tokens=read,
+        cache_write_1h_tokens=read,
+    )
+    if any(isinstance(part, Media) for message in request.messages for part in message.parts):
+        yield Usage(input_tokens=read, output_tokens=written, reasoning_tokens=0, input_audio_tokens=read)
+        yield Usage(input_tokens=read, output_tokens=written, reasoning_tokens=0, input_image_tokens=read)
+
+
+def _search_units(request: RerankRequest) -> float:
+    room = max(_DOCUMENT_TOKENS - _size(request.query), 100)
+    return math.ceil(sum(1 + _size(text) // room for text in request.documents) / _UNIT_DOCUMENTS)
+
+
+def _chat_input(deployment: Deployment, request: ChatRequest) -> int:
+    total = _PER_MESSAGE * (len(request.messages) + 1)
+    total += sum(_part(deployment, part) for message in request.messages for part in message.parts)
+    for tool in request.tools:
+        total += _size(tool.name) + _size(tool.description) + _json_size(dict(tool.parameters)) + _PER_MESSAGE
+    if request.tools or request.output is not None:
+        total += _PER_TOOLS + 2 * _json_size(request.output)  # a schema may be sent as a tool and as an instruction
+    return total
+
+
+def _part(deployment: Deployment, part: Part) -> int:
+    match part:
+        case Text() | Reasoning():
+            return _size(part.text) + _json_size(part.provider_metadata)
+        case ToolCall():
+            return _PER_MESSAGE + _size(part.name) + _json_size(part.arguments) + _json_size(part.provider_metadata)
+        case ToolResult():
+            inner = (Text(part.content),) if isinstance(part.content, str) else part.content
+            return _PER_MESSAGE + sum(_part(deployment, one) for one in inner)
+        case Media():
+            return _media(deployment, part)
+
+
+def _media(deployment: Deployment, part: Media) -> int:
+    known = deployment.known.max_input_tokens or deployment.known.context_tokens
+    if part.media_type.startswith("image/"):
+        return min(_IMAGE_TOKENS, known or _IMAGE_TOKENS)
+    if known is None:
+        raise _unbounded(deployment, "how much it can read of sound, film or pages is not known: set profile")
+    return known
+
+
+def _chat_output(deployment: Deployment, request: ChatRequest) -> int:
+    cap = request.options.max_output_tokens or deployment.known.max_output_tokens
+    given = dict(_numbers(request.options.provider_options or {}))
+    caps = [*([cap] if cap else []), *(value for key, value in given.items() if key in _CAPS)]
+    if not caps:
+        raise _unbounded(deployment, "the answer has no bound: give max_output_tokens")
+    return math.prod([max(caps), *(max(value, 1) for key, value in given.items() if key in _COUNTS)])
+
+
+def _numbers(options: Mapping[str, Any]) -> Iterator[tuple[str, int]]:
+    for key, value in options.items():
+        if isinstance(value, Mapping):
+            yield from _numbers(value)
+        elif isinstance(value, int) and key in _CAPS | _COUNTS:
+            yield key, value
+
+
+def _size(text: str) -> int:
+    return len(text) if text.isascii() else len(text.encode("utf-8", "replace"))
+
+
+def _json_size(value: Any) -> int:
+    return len(orjson.dumps(value, default=str)) if value else 0
+
+
+def _unbounded(deployment: Deployment, why: str) -> InvalidRequest:
+    return InvalidRequest(
+        f"not sent, because a budget must know the most it can cost: {why}",
+        deployment=deployment.name,
+        provider=deployment.provider,
+    )

@@ -1,0 +1,190 @@
+"""Budgets: who pays for an attempt, how much it can cost at most, and what is told.
+
+An attempt holds the most it can cost before it is sent, and settles what it did cost. A text has at most as many tokens
+as its UTF-8 form has bytes, so that many are held at the dearest input price, and the output cap at the output price.
+A learned average would leave more room and be exceeded by the first long answer, so it is not used.
+
+What `provider_options` may add to a price (service tiers, searches run by the vendor) is settled but cannot be held.
+Held money is not waited for: a call that does not fit is refused at once, and told when it is worth asking again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from threading import Lock
+from zoneinfo import ZoneInfo
+
+from orchestrator.errors import BudgetExceeded
+from orchestrator.spec.budgets import NANO, BudgetStore, BudgetWindow, Charge, OnExceed, Refusal, nano_dollars
+from orchestrator.spec.events import CallContext
+from orchestrator.types.usage import Cost
+
+__all__ = ["Budget", "Budgets", "Spending"]
+
+_SOON_S = 1.0
+_MOST_TOLD = 10_000
+
+Notice = Callable[..., None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Budget:
+    """One entry of `budgets`. `limit` is nano-dollars; `only` maps a scope to the values it holds for."""
+
+    name: str
+    per: str
+    limit: int
+    window: BudgetWindow
+    on_exceed: OnExceed = "deny"
+    alert_at: tuple[float, ...] = ()
+    zone: ZoneInfo = field(default_factory=lambda: ZoneInfo("UTC"))
+    only: Mapping[str, frozenset[str]] = field(default_factory=dict)
+
+    def charge(self, who: Mapping[str, str], call_id: str, left_s: float, now: float) -> Charge | None:
+        """How an attempt by that caller meets it; None if it is not for them. Those without the tenant, user or tag
+        that it goes by share one.
+        """
+        if any(who.get(scope, "") not in values for scope, values in self.only.items()):
+            return None
+        whose = who.get(self.per, "")
+        label, ends = (call_id, now + left_s) if self.window == "call" else window(self.window, now, self.zone)
+        key = "\x1f".join((self.name, self.per, self.window, label, whose))
+        return Charge(key, self.name, whose, self.limit, self.on_exceed != "warn", ends, self.alert_at)
+
+
+def window(kind: BudgetWindow, now: float, zone: ZoneInfo) -> tuple[str, float]:
+    """Name of the calendar window around a Unix time, and when it ends. A day may have 23 or 25 hours."""
+    local = datetime.fromtimestamp(now, zone)
+    if kind == "hour":
+        begun = now - now % 60 - 60 * local.minute
+        return str(int(begun)), begun + 3600
+    midnight = local.replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
+    if kind == "day":
+        return midnight.date().isoformat(), (midnight + timedelta(days=1)).timestamp()
+    following = (midnight.replace(day=1) + timedelta(days=32)).replace(day=1)
+    return midnight.strftime("%Y-%m"), following.timestamp()
+
+
+class Budgets:
+    """The budgets in force. What was spent outlives `adopt`: it is kept by name until its window ends."""
+
+    def __init__(self, now: Callable[[], float], notice: Notice) -> None:
+        self.rules: tuple[Budget, ...] = ()
+        self._now = now
+        self._notice = notice
+        self._told: dict[str, float] = {}
+        self._lock = Lock()
+
+    def adopt(self, rules: Iterable[Budget]) -> None:
+        """Take these from now on."""
+        self.rules = tuple(rules)
+
+    def charges(
+        self, context: CallContext, call_id: str, left_s: float, route: str, provider: str, *, freely: bool = False
+    ) -> list[Charge]:
+        """What an attempt is charged to. `freely`: budgets that only prefer cheaper models do not hold it up."""
+        now = self._now()
+        who = {"route": route, "provider": provider, **{f"tags.{name}": value for name, value in context.tags.items()}}
+        who |= {"tenant": context.tenant or "", "user": context.user or ""}
+        found = []
+        for rule in self.rules:
+            charge = rule.charge(who, call_id, left_s, now)
+            if charge is not None:
+                loose = freely and rule.on_exceed == "cheaper"
+                found.append(_uncapped(charge) if loose else charge)
+        return found
+
+    def yields(self, refusal: Refusal) -> bool:
+        """Whether the budget that refused lets the cheapest candidate through all the same."""
+        return any(rule.name == refusal.charge.budget and rule.on_exceed == "cheaper" for rule in self.rules)
+
+    def refused(self, refusal: Refusal) -> BudgetExceeded:
+        """The error for a call that a budget has no room for; told to the log once per window."""
+        charge, now = refusal.charge, self._now()
+        self._tell_exceeded(charge)
+        wait = _SOON_S if refusal.soon else max(charge.ends - now, 0.0)
+        return BudgetExceeded(
+            f"budget {charge.budget!r} has no room for the most that this attempt can cost",
+            budget=charge.budget,
+            resets_at=charge.ends,
+            retry_after=round(wait, 3),
+        )
+
+    def spent(self, charge: Charge, before: int, after: int) -> None:
+        """Tell of shares of a budget that were reached just now. The store calls it once per settlement."""
+        reached = [share for share in charge.alerts if before < share * charge.limit <= after]
+        if reached:
+            share = max(reached)
+            self._notice(
+                "llm.budget.alert",
+                f"budget {charge.budget!r} has reached {share:.0%}",
+                **_details(charge),
+                share=share,
+                spent_usd=after / NANO,
+            )
+        if before < charge.limit <= after:
+            self._tell_exceeded(charge)
+
+    def unpriced(self, charge: Charge, deployment: str, why: str) -> None:
+        """Money was spent that cannot be told."""
+        if self._is_news(f"{charge.key}\x1f{deployment}", charge.ends):
+            self._notice(
+                "llm.budget.unpriced",
+                f"deployment {deployment!r} has no known price, so budget {charge.budget!r} does not count all of it",
+                **_details(charge),
+                reason=why,
+            )
+
+    def _tell_exceeded(self, charge: Charge) -> None:
+        if self._is_news(charge.key, charge.ends):
+            self._notice("llm.budget.exceeded", f"budget {charge.budget!r} is used up", **_details(charge))
+
+    def _is_news(self, key: str, ends: float) -> bool:
+        with self._lock:
+            if key in self._told:
+                return False
+            if len(self._told) >= _MOST_TOLD:
+                now = self._now()
+                self._told = {known: end for known, end in self._told.items() if end > now}
+            self._told[key] = ends
+            return True
+
+
+def _uncapped(charge: Charge) -> Charge:
+    return Charge(charge.key, charge.budget, charge.whose, charge.limit, False, charge.ends, charge.alerts)
+
+
+def _details(charge: Charge) -> dict[str, object]:
+    return {"budget": charge.budget, "whose": charge.whose, "limit_usd": charge.limit / NANO}
+
+
+@dataclass(slots=True)
+class Spending:
+    """What one attempt holds, settled once."""
+
+    budgets: Budgets
+    store: BudgetStore
+    charges: Sequence[Charge]
+    held: int
+    deployment: str
+    open: bool = True
+
+    def settle(self, cost: Cost | None) -> None:
+        """The attempt cost that much; None: nothing. An unknown cost is taken to be all that was held."""
+        if cost is None or cost.total is not None:
+            self._close(nano_dollars(cost.total) if cost and cost.total else 0)
+            return
+        self._close(self.held)
+        for charge in self.charges:
+            self.budgets.unpriced(charge, self.deployment, cost.unknown or "unknown")
+
+    def withdraw(self) -> None:
+        """There was no attempt."""
+        self._close(0)
+
+    def _close(self, spent: int) -> None:
+        was_open, self.open = self.open, False
+        if was_open:
+            self.store.settle(self.charges, self.held, spent)

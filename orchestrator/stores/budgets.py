@@ -1,0 +1,106 @@
+"""Budget state in this process: plain numbers under one lock."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from threading import Lock
+
+from orchestrator.spec.budgets import Charge, Listener, Refusal
+
+__all__ = ["MemoryBudgets"]
+
+_SWEEP_FROM = 1_024
+
+
+@dataclass(slots=True)
+class _Account:
+    ends: float
+    spent: int = 0
+    held: int = 0
+
+
+class MemoryBudgets:
+    """A `BudgetStore` for one process.
+
+    Windows that are over are dropped as new ones come, so that tenants who are gone leave nothing. `settle` never waits
+    for the lock: what it cannot apply at once, whoever holds the lock does.
+    """
+
+    def __init__(self, listener: Listener = lambda charge, before, after: None) -> None:
+        self._listener = listener
+        self._lock = Lock()
+        self._accounts: dict[str, _Account] = {}
+        self._settled: deque[tuple[Sequence[Charge], int, int]] = deque()
+        self._sweep_at = _SWEEP_FROM
+
+    def __len__(self) -> int:
+        return len(self._accounts)
+
+    def spent(self, key: str) -> int:
+        """Nano-dollars spent under a key."""
+        account = self._accounts.get(key)
+        return account.spent if account else 0
+
+    def held(self, key: str) -> int:
+        """Nano-dollars reserved under a key."""
+        account = self._accounts.get(key)
+        return account.held if account else 0
+
+    def reserve(self, charges: Sequence[Charge], amount: int, now: float) -> Refusal | None:
+        """See `BudgetStore.reserve`."""
+        self._settle_all()
+        with self._lock:
+            accounts = [self._account(charge, now) for charge in charges]
+            for charge, account in zip(charges, accounts, strict=True):
+                if charge.capped and account.spent + account.held + amount > charge.limit:
+                    return Refusal(charge, soon=account.spent + amount <= charge.limit)
+            for account in accounts:
+                account.held += amount
+            return None
+
+    def _account(self, charge: Charge, now: float) -> _Account:
+        account = self._accounts.get(charge.key)
+        if account is None:
+            if len(self._accounts) >= self._sweep_at:
+                self._sweep(now)
+            account = self._accounts[charge.key] = _Account(charge.ends)
+        return account
+
+    def _sweep(self, now: float) -> None:
+        self._accounts = {key: account for key, account in self._accounts.items() if account.ends > now}
+        self._sweep_at = max(_SWEEP_FROM, 2 * len(self._accounts))
+
+    def settle(self, charges: Sequence[Charge], held: int, spent: int) -> None:
+        """See `BudgetStore.settle`."""
+        self._settled.append((charges, held, spent))
+        self._settle_all()
+
+    def _settle_all(self) -> None:
+        while self._settled and self._lock.acquire(blocking=False):
+            changes: list[tuple[Charge, int, int]] = []
+            try:
+                while self._settled:
+                    self._apply(*self._settled.popleft(), changes)
+            finally:
+                self._lock.release()
+            for charge, before, after in changes:
+                self._listener(charge, before, after)
+
+    def _apply(self, charges: Sequence[Charge], held: int, spent: int, changes: list[tuple[Charge, int, int]]) -> None:
+        for charge in charges:
+            account = self._accounts.get(charge.key)
+            if account is None:
+                continue  # its window is over
+            before = account.spent
+            account.held = max(0, account.held - held)
+            account.spent += spent
+            if spent:
+                changes.append((charge, before, account.spent))
+
+    def restore(self, charges: Sequence[Charge], spent: int) -> None:
+        """See `BudgetStore.restore`."""
+        with self._lock:
+            for charge in charges:
+                self._accounts.setdefault(charge.key, _Account(charge.ends)).spent += spent
