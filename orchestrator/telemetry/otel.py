@@ -9,7 +9,9 @@ and metrics are made on a thread of their own.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
+from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.errors import ConfigError
@@ -31,6 +33,9 @@ DURATION_BUCKETS_S = tuple(round(0.01 * 2**power, 2) for power in range(14))
 
 _OPERATIONS: Mapping[str | None, str] = {"chat": "chat", "embed": "embeddings", "rerank": "rerank"}
 _SCOPE = "orchestrator"
+_CLOSING_S = 2.0
+"""A collector that is away must not hold up the end of a process: by itself the exporter tries for 14 s."""
+
 _LOW_CARDINALITY = (
     "gen_ai.operation.name", "gen_ai.provider.name", "gen_ai.request.model", "gen_ai.response.model",
     "orchestrator.route", "orchestrator.deployment", "error.type",
@@ -196,11 +201,15 @@ class _Collector:
         return _Exporter(tracers, meters)
 
     def close(self) -> None:
-        """See `Destination.close`: sends what there is."""
+        """See `Destination.close`: sends what there is, as far as the collector takes it in good time."""
         self._exporter = None
-        for shutdown in self._shutdown:
-            shutdown()
+        ending = [Thread(target=shutdown, name="orchestrator-otel", daemon=True) for shutdown in self._shutdown]
         self._shutdown = []
+        for thread in ending:
+            thread.start()
+        until = time.monotonic() + _CLOSING_S
+        for thread in ending:
+            thread.join(max(0.0, until - time.monotonic()))
 
 
 def _ns(seconds: float) -> int:

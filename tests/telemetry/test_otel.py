@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from decimal import Decimal
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -197,6 +198,16 @@ def test_a_literal_credential_is_refused(tmp_path):
     }
     with pytest.raises(ConfigError, match="literal secret"):
         Orchestrator(given)
+
+
+def test_a_collector_that_is_away(caplog):
+    """Closing gives a collector that does not answer two seconds, and raises nothing."""
+    pytest.importorskip("opentelemetry.exporter.otlp.proto.http", reason="opentelemetry is not installed")
+    log = collector("http://127.0.0.1:9", headers={})
+    log.emit(RETRIED)
+    begin = time.monotonic()
+    log.close()
+    assert time.monotonic() - begin < 5
 
 
 def test_not_installed():
