@@ -19,33 +19,9 @@ MODELS = {
 """Deployment: provider, model, dollars per million tokens in and out, weight."""
 
 ROUTES = {"answer": ("chat", 6), "summarize": ("chat", 3), "extract": ("chat", 4)}
-TENANTS = ("acme", "globex", "initech", "umbrella", "hooli", "stark", "wayne", "wonka", "tyrell", "cyberdyne", "soylent", "duff")
-FEATURES = ("search", "support", "reports", "editor")
-START = datetime(2026, 10, 25, tzinfo=UTC)
-OUTAGE, STORM, CHEAPER = 11, 19, 22
-"""Days after the start: OpenAI is away, everything is overloaded, gpt-4.1 costs a quarter less."""
-
-
-def lines(days=30, per_day=160, seed=7, tenants=TENANTS):
-    """Lines as the log writes them, parsed; `json_lines` makes text of them."""
-    rng = random.Random(seed)
-    return [_call(rng, day, number, tenants) for day in range(days) for number in range(_volume(rng, day, per_day))]
-
-
-def json_lines(calls):
-    """The lines as bytes, money by its own digits."""
-    text = [json.dumps(call, default=lambda amount: f"§{amount:f}§", separators=(",", ":")) for call in calls]
-    return "\n".join(line.replace('"\\u00a7', "").replace('\\u00a7"', "") for line in text).encode() + b"\n"
-
-
-def _volume(rng, day, per_day):
-    weekend = (START + timedelta(days=day)).weekday() >= 5
-    return int(per_day * (0.35 if weekend else 1) * (1 + day / 60) * rng.uniform(0.85, 1.15))
-
-
-def _call(rng, day, number, tenants):
-    when = START + timedelta(days=day, hours=rng.triangular(5, 22, 14), seconds=rng.random() * 60)
-    route = rng.choices(list(ROUTES), [weight for _, weight in ROUTES.values()])[0]
+TENANTS = (
+    "acme", "globex", "initech", "umbrella", "hooli", "stark", "wayne", "wonka", "tyrell", "cyberdyne", "soylent", "duff",
+)  # fmt: skip[0]
     first = rng.choices(list(MODELS), [weight for *_, weight in MODELS.values()])[0]
     attempts = _attempts(rng, day, first)
     last = attempts[-1]
@@ -64,7 +40,8 @@ def _call(rng, day, number, tenants):
         "cost_usd": None if None in costs else sum(costs, Decimal(0)),
         "cost_unknown": "no price for newcomer-1-preview" if None in costs else None, "cost_estimated": False,
         "price_row": last["price_row"], "price_book": "b",
-        "duration_ms": round(duration, 3), "first_token_ms": round(duration * 0.2, 3) if stream and not failed else None,
+        "duration_ms": round(duration, 3),
+        "first_token_ms": round(duration * 0.2, 3) if stream and not failed else None,
         "attempts": attempts if len(attempts) > 1 else None,
     }  # fmt: skip
 
@@ -93,7 +70,8 @@ def _attempt(rng, day, deployment, error):
     billed = error in (None, "StreamInterrupted")
     tokens_in = int(rng.lognormvariate(7.5, 0.9)) if billed else None
     tokens_out = int(rng.lognormvariate(5.4, 0.8)) if billed else None
-    cached = int(tokens_in * rng.uniform(0.3, 0.8)) if billed and provider in {"openai", "claude"} and rng.random() < 0.6 else 0
+    warm = billed and provider in {"openai", "claude"} and rng.random() < 0.6
+    cached = int(tokens_in * rng.uniform(0.3, 0.8)) if warm else 0
     factor = Decimal("0.75") if day >= CHEAPER and deployment == "gpt-main" else Decimal(1)
     cost = Decimal(0) if price_in is not None or not billed else None
     if billed and price_in is not None:

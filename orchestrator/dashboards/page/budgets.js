@@ -43,7 +43,7 @@ function drawMonth(view) {
     spent[day - 1] = sum;
   }
   const ahead = spent.map((_, at) => (at + 1 < found.last ? null : sum + ((found.forecast - sum) * (at + 1 - found.last)) / Math.max(1, found.length - found.last)));
-  const limits = sums.report.budgets.filter(({ per, window }) => per === 'all' && window === 'month');
+  const limits = sums.report.budgets.filter((budget) => budget.per === 'all' && budget.window === 'month' && !Object.keys(budget.only).length);
   const partly = first > 1 ? ` The log starts on day ${first} of the month.` : '';
   chart(host, {
     title: `Spend in ${found.month}, added up`, kind: 'lines', axis: axisMoney, format: shortMoney, off: view.hidden.month, unit: 'Day',
@@ -79,16 +79,17 @@ function drawBudgets(view) {
 
 function usedCell(share) {
   const bar = make('meter', { min: 0, max: 1, high: 0.8, low: 0.8, optimum: 0, value: Math.min(share, 1), 'aria-hidden': true });
-  return make('div', {}, shareText(share), bar);
+  return make('div', { class: 'used' }, bar, shareText(share));
 }
 
-function spentBy({ sums }, { per, window }) {
-  const dimension = per.replace(/^tag\./, 'tag:');
+function spentBy({ sums }, { per: dimension, window, only }) {
   const length = { month: 7, day: 10, hour: sums.hourly ? 13 : 0 }[window];
-  if (!length || !sums.times.length || (per !== 'all' && !sums.report.keys[dimension])) return null;
+  const needed = [...(dimension === 'all' ? [] : [dimension]), ...Object.keys(only)];
+  if (!length || !sums.times.length || !needed.every((name) => sums.report.keys[name])) return null;
+  const fits = Object.entries(only).map(([name, values]) => [sums.codes(name), new Set(values.map((value) => sums.values(name).indexOf(value)))]);
   const now = sums.times[sums.times.length - 1].slice(0, length);
-  const rows = sums.rows.filter((row) => sums.times[sums.timeOf[row]].startsWith(now));
-  return { now, groups: per === 'all' ? [['everything', rows]] : sums.by(rows, dimension).filter(([name]) => name !== null), dimension };
+  const rows = sums.rows.filter((row) => sums.times[sums.timeOf[row]].startsWith(now) && fits.every(([codes, places]) => places.has(codes[row])));
+  return { now, groups: dimension === 'all' ? [['everything', rows]] : sums.by(rows, dimension), dimension };
 }
 
 function spending(view, budget) {
@@ -99,7 +100,7 @@ function spending(view, budget) {
   return ranked(sums, found.groups).slice(0, 5).map(([name, rows]) => {
     const spent = sums.dollars(rows);
     const share = limit ? dollars(spent, sums.scale) / dollars(limit, sums.scale) : 1;
-    return [budget.name, name, found.now, spent, limit, share, budget.window === 'month' ? ahead(view, found.dimension, name) : null];
+    return [budget.name, name, found.now, spent, limit, share, budget.window === 'month' && !Object.keys(budget.only).length ? ahead(view, found.dimension, name) : null];
   });
 }
 

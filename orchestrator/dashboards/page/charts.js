@@ -13,9 +13,9 @@ function chart(host, spec) {
   const focused = document.activeElement?.dataset?.series;
   const inside = host.contains(document.activeElement);
   const again = () => chart(host, spec);
-  const empty = !spec.series.some(({ values }) => values.some((value) => value));
+  spec.series = spec.series.filter(({ values }) => values.some((value) => value));
   host.replaceChildren(make('p', { class: 'summary', id: id + '-s' }, spec.summary));
-  if (empty) return host.append(make('p', { class: 'empty' }, spec.empty ?? 'Nothing to draw in this selection.'));
+  if (!spec.series.length) return host.append(make('p', { class: 'empty' }, spec.empty ?? 'Nothing to draw in this selection.'));
   host.append(legend(spec, again), plot(host, id, spec), alternative(spec, open));
   if (inside && focused !== undefined) {
     [...host.querySelectorAll('[data-series]')].find((one) => one.dataset.series === focused)?.focus();

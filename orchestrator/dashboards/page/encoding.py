@@ -7,7 +7,7 @@ sums are right to the last digit.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -31,15 +31,17 @@ class BudgetLine:
 
     Attributes:
         name: what to call it.
-        per: `all`, `tenant`, `route`, `provider`, `user` or `tag.NAME`.
+        per: `all`, `tenant`, `route`, `provider`, `user` or `tag:NAME`.
         usd: dollars per window, exact.
-        window: `call`, `hour`, `day` or `month`.
+        window: `call`, `hour`, `day` or `month`; of UTC here, whatever the budget's own time zone.
+        only: values by dimension of the calls it is for; all by default.
     """
 
     name: str
     per: str
     usd: Decimal
     window: str
+    only: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 def page_data(
@@ -67,10 +69,7 @@ def page_data(
         "rows": len(columns["calls"]),
         "measures": {name: column for name, column in columns.items() if any(column)},
         "dearest": [call | {"cost_usd": _units(call["cost_usd"], scale)} for call in report["dearest"]],
-        "budgets": [
-            {"name": each.name, "per": each.per, "usd": _units(each.usd, scale), "window": each.window}
-            for each in budgets
-        ],
+        "budgets": [asdict(each) | {"usd": _units(each.usd, scale)} for each in budgets],
     }
 
 

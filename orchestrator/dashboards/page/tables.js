@@ -11,8 +11,9 @@ function table(host, spec) {
   const left = rows.length - SHOWN_ROWS;
   const caption = spec.caption + (left > 0 ? ` (the first ${SHOWN_ROWS} of ${rows.length})` : '');
   const region = make('div', { class: 'scroll', tabindex: 0, role: 'region', 'aria-label': spec.caption },
-    make('table', {}, make('caption', {}, caption), make('thead', {}, head), body));
-  host.replaceChildren(region);
+    make('table', {}, make('caption', { class: 'hidden' }, caption), make('thead', {}, head), body));
+  // The caption that is seen stands outside, where it wraps on a phone instead of scrolling with the columns.
+  host.replaceChildren(make('p', { class: 'caption', 'aria-hidden': true }, caption), region);
 }
 
 function heading(host, spec, column, at) {
@@ -39,7 +40,7 @@ function sorted(rows, sort) {
 function cell(column, row, at) {
   const value = row[at];
   const shown = column.show ? column.show(value, row) : nameOf(value);
-  const exact = column.exact?.(value) ?? null;
+  const exact = column.exact?.(value, row) ?? null;
   return make(at === 0 ? 'th' : 'td', { scope: at === 0 ? 'row' : null, class: column.number ? 'num' : column.cell ?? null, title: exact, 'data-exact': exact }, shown);
 }
 

@@ -18,7 +18,7 @@ function drawFigures(view) {
   const spend = change(halves, (part) => dollars(sums.dollars(part), sums.scale));
   byId('figures').replaceChildren(
     figure('Cost', money(cost), [`exactly $${exact(cost)}`, spend], exact(cost), 'cost'),
-    figure('Calls', compact(calls), [`${whole(calls)} calls`, change(halves, (part) => sums.count(part, 'calls'))], calls, 'calls'),
+    figure('Calls', compact(calls), [`${compact(calls / Math.max(1, choice.to - choice.from + 1))} a${sums.hourly ? 'n hour' : ' day'}`, change(halves, (part) => sums.count(part, 'calls'))], calls, 'calls'),
     figure('Calls that failed', percent(failed, calls), [`${whole(failed)} calls`, change(halves, error, true)], failed, 'failed'),
     figure('Latency, p95', milliseconds(latency.found.whole?.p95_ms), [latency.scope, p95Change(view, latency)], latency.found.whole?.p95_ms, 'p95'),
     figure('Saved by caches', money(saved), [`${percent(sums.count(rows, 'cache_read_tokens'), sums.count(rows, 'input_tokens'))} of input read from caches`, change(halves, (part) => dollars(sums.dollars(part, 'saved_usd'), sums.scale))], exact(saved), 'saved'),
@@ -48,9 +48,9 @@ function change(halves, measure, points = false) {
 }
 
 function changeText(value, unit) {
-  if (Math.abs(value) < 0.05) return 'as in the half before';
+  if (Math.abs(value) < 0.05) return 'as in the first half';
   const size = Math.abs(value) < 10 ? Math.abs(value).toFixed(1) : whole(Math.abs(value));
-  return `${value > 0 ? '▲' : '▼'} ${size} ${unit} on the half before`;
+  return `${value > 0 ? '▲' : '▼'} ${size} ${unit} on the first half`;
 }
 
 function p95Change({ choice }, { found }) {
@@ -71,7 +71,7 @@ function drawCost(view) {
   const groups = ranked(sums, sums.by(rows, choice.by));
   const total = sums.dollars(rows);
   const value = (found) => overPeriod(view, found, (part) => dollars(sums.dollars(part), sums.scale));
-  const series = topAndOthers(groups).map(([name, found], at) => ({ name, color: at + 1, values: value(found) }));
+  const series = topAndOthers(groups.filter(([, found]) => sums.dollars(found) > 0n)).map(([name, found], at) => ({ name, color: at + 1, values: value(found) }));
   const first = groups[0];
   const what = choice.by.replace(/^tag:/, 'tag ');
   chart(byId('cost'), {
@@ -82,17 +82,27 @@ function drawCost(view) {
     brush: view.brush,
   });
   table(byId('cost-table'), {
-    caption: `Cost by ${what}`, sort: [1, true],
-    columns: [{ name: what[0].toUpperCase() + what.slice(1) }, moneyColumn('Cost', sums.scale), countColumn('Share', shareText), countColumn('Calls'), countColumn('Tokens in', compact), countColumn('Tokens out', compact), { name: 'Per call', number: true, show: shortMoney }, countColumn('Failed', shareText)],
+    caption: `Cost by ${what}${sums.count(rows, 'unpriced') ? '; “+ ?” marks usage without a price' : ''}`, sort: [1, true],
+    columns: [{ name: what[0].toUpperCase() + what.slice(1) }, costColumn(sums), countColumn('Share', shareText), countColumn('Calls'), countColumn('Tokens in', compact), countColumn('Tokens out', compact), { name: 'Per call', number: true, show: (value, row) => (value || !row[row.length - 1] ? shortMoney(value) : '–') }, countColumn('Failed', shareText)],
     rows: groups.map(([name, found]) => costRow(sums, name, found, total)),
   });
+}
+
+// Dollars that are known; what has no price is said beside them, and alone where nothing is known.
+function costColumn(sums) {
+  const column = moneyColumn('Cost', sums.scale);
+  const show = (units, row) => {
+    const missing = row[row.length - 1];
+    return units === 0n && missing ? 'no price' : column.show(units) + (missing ? ' + ?' : '');
+  };
+  return { ...column, show, exact: (units, row) => (units === 0n && row[row.length - 1] ? null : column.exact(units)) };
 }
 
 function costRow(sums, name, found, total) {
   const cost = sums.dollars(found);
   const calls = sums.count(found, 'calls');
   const value = dollars(cost, sums.scale);
-  return [name, cost, total ? value / dollars(total, sums.scale) : 0, calls, sums.count(found, 'input_tokens'), sums.count(found, 'output_tokens'), calls ? value / calls : 0, calls ? sums.count(found, 'failed') / calls : 0];
+  return [name, cost, total ? value / dollars(total, sums.scale) : 0, calls, sums.count(found, 'input_tokens'), sums.count(found, 'output_tokens'), calls ? value / calls : 0, calls ? sums.count(found, 'failed') / calls : 0, sums.count(found, 'unpriced')];
 }
 
 function ranked(sums, groups) {
