@@ -5,6 +5,17 @@
     with Orchestrator.from_file("orchestrator.yaml") as llm:
         print(llm.chat("answer", "Which plan includes SSO?").text)
 
+- `Orchestrator` has `chat`, `stream`, `embed` and `rerank`; `AsyncOrchestrator` the same, awaited, and `llm.aio` is the
+  asyncio twin of a blocking client. `HttpxTransport` is for those who bring their own HTTP client.
+- What goes in: a text, or `Message`s of `Text`, `Media`, `ToolCall` and `ToolResult`; `Tool`s; options by keyword.
+- What comes back: `ChatReply`, `EmbedReply`, `RerankReply`, each with `usage` and `cost`; or a `ChatStream` of events,
+  of which `TextDelta` has the text.
+- `context` names tenant, user, tags and a deadline for all calls of a block.
+- Every error is an `OrchestratorError`; the tree is in `help("orchestrator.errors")`.
+- `orchestrator.testing` has what tests need: scripted routes, simulated vendors.
+
+On a shell: `orchestrator demo`, `orchestrator check`, `orchestrator chat`; `orchestrator --help` lists all commands.
+
 The clients load when first used, so that importing this package is cheap.
 """
 
@@ -115,4 +126,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_LAZY})
+    return sorted({*__all__, *[name for name in globals() if name.startswith("__")]})

@@ -49,6 +49,11 @@ def context(
         tags: free keys and values for the log, such as `{"feature": "faq"}`.
         trace_id: puts the log lines in relation to a trace. Taken from OpenTelemetry when that is in use.
         deadline: seconds from now that all calls inside share.
+
+    Example:
+        >>> with context(tenant="acme", tags={"feature": "faq"}, deadline=20):
+        ...     llm.chat("answer", "Which plan includes SSO?").text
+        'The Team plan.'
     """
     outer = _ambient.get()
     until = None if deadline is None else time.monotonic() + checked_deadline(deadline)

@@ -102,9 +102,6 @@ class Orchestrator:
     One client serves a whole process: any number of threads, before and after fork. `aio` is its asyncio twin over the
     same limits, connections and log.
 
-        with Orchestrator.from_file("orchestrator.yaml") as llm:
-            print(llm.chat("answer", "Which plan includes SSO?", tenant="acme").text)
-
     Example:
         >>> with Orchestrator.from_file("orchestrator.yaml") as llm:
         ...     print(llm.chat("answer", "Which plan includes SSO?", tenant="acme").text)

@@ -72,9 +72,6 @@ class AsyncOrchestrator:
     One client serves a whole process: any number of tasks, threads and event loops, before and after fork. Construction
     reads the configuration and nothing else.
 
-        async with AsyncOrchestrator.from_file("orchestrator.yaml") as llm:
-            reply = await llm.chat("answer", "Which plan includes SSO?", tenant="acme")
-
     Example:
         >>> async def ask(question: str) -> str:
         ...     async with AsyncOrchestrator.from_file("orchestrator.yaml") as llm:

@@ -72,6 +72,13 @@ class OrchestratorError(Exception):
         maybe_billed: the request may have been processed although no answer arrived.
         attempts: records of the attempts made for the call (`orchestrator.types.Attempt`).
         seen_limits: limits that the answer's headers stated, where the deployment learns them.
+
+    Example:
+        >>> try:
+        ...     llm.chat("answer", "Which plan includes SSO?")
+        ... except OrchestratorError as error:
+        ...     print(type(error).__name__, error.retryable, [attempt.deployment for attempt in error.attempts])
+        Overloaded True ['mini']
     """
 
     default_retryable: ClassVar[bool] = False
@@ -141,6 +148,13 @@ class ConfigError(OrchestratorError):
 
     `files` are all files that were read or sought: the mistake may be mended in any of them. `problems` are the mistakes
     one by one, with their places (`orchestrator.config.tree.Problem`); empty where there is but the message.
+
+    Example:
+        >>> try:
+        ...     Orchestrator({"version": 1, "routes": {"answer": "openai/gpt-4o"}, "retyr": {"attempts": 2}})
+        ... except ConfigError as error:
+        ...     print(error)
+        retyr: unknown key 'retyr'; did you mean 'retry'?
     """
 
     default_scope: ClassVar[Scope] = "request"
@@ -216,7 +230,15 @@ class QuotaExhausted(OrchestratorError):
 
 
 class RateLimited(OrchestratorError):
-    """Too many requests or tokens for the window, by the vendor's limiter or our own."""
+    """Too many requests or tokens for the window, by the vendor's limiter or our own.
+
+    Example:
+        >>> try:
+        ...     llm.chat("answer", "Which plan includes SSO?")
+        ... except RateLimited as error:
+        ...     print(f"come back in {error.retry_after:g} s")
+        come back in 20 s
+    """
 
     default_retryable = True
 
@@ -240,7 +262,15 @@ class ConnectionFailed(OrchestratorError):
 
 
 class CallTimeout(OrchestratorError):
-    """Time ran out. `kind` says which: connect, first_token, stall, or the call's own deadline."""
+    """Time ran out. `kind` says which: connect, first_token, stall, or the call's own deadline.
+
+    Example:
+        >>> try:
+        ...     llm.chat("answer", "Which plan includes SSO?", deadline=5)
+        ... except CallTimeout as error:
+        ...     print(error.kind)
+        first_token
+    """
 
     default_retryable = True
 
@@ -276,6 +306,14 @@ class StreamInterrupted(OrchestratorError):
         usage: usage known so far (`orchestrator.types.Usage`), the vendor's or an estimate, or None.
         reply: the partial reply, without any half-arrived tool call (`orchestrator.types.ChatReply`), or None.
         cause: what broke it: `CallTimeout`, `ConnectionFailed`, the vendor's own error.
+
+    Example:
+        >>> try:
+        ...     with llm.stream("answer", "Which plan includes SSO?") as stream:
+        ...         events = list(stream)
+        ... except StreamInterrupted as error:
+        ...     print(f"so far: {error.text}")
+        so far: The Team
     """
 
     def __init__(
@@ -296,7 +334,15 @@ class StreamInterrupted(OrchestratorError):
 
 
 class AllDeploymentsFailed(OrchestratorError):
-    """Every deployment of the route failed, in different ways. `causes` holds one error per attempt, in order."""
+    """Every deployment of the route failed, in different ways. `causes` holds one error per attempt, in order.
+
+    Example:
+        >>> try:
+        ...     llm.chat("answer", "Which plan includes SSO?")
+        ... except AllDeploymentsFailed as error:
+        ...     print([type(cause).__name__ for cause in error.causes])
+        ['Overloaded', 'RateLimited']
+    """
 
     def __init__(self, message: str, *, causes: tuple[OrchestratorError, ...] = (), **kw: Any) -> None:
         super().__init__(message, **kw)

@@ -315,6 +315,12 @@ class Config(Settings):
         config_hash: SHA-256 of the effective configuration in canonical form, 16 hex digits. Secrets count as their
             references, the order of keys does not count, paths are as written.
         warnings: definitions that no route reaches, and models that are or will soon be retired, one line each.
+
+    Example:
+        >>> llm.config.routes["answer"].pick.names
+        ('mini',)
+        >>> llm.config.deployments["mini"].model
+        'gpt-4o-mini'
     """
 
     providers: dict[str, ProviderConfig] = Field(default_factory=dict, description="Accounts and servers, by name.")

@@ -30,6 +30,12 @@ class HttpxTransport:
     Args:
         factory: makes a client, a new one each time; called once per event loop, on that loop.
         limits: connect timeout and size of answers.
+
+    Example:
+        >>> transport = HttpxTransport(lambda: httpx.AsyncClient(trust_env=True))
+        >>> with Orchestrator.from_file("orchestrator.yaml", transport=transport) as llm:
+        ...     llm.chat("answer", "Which plan includes SSO?").text
+        'The Team plan.'
     """
 
     def __init__(self, factory: Callable[[], Any], limits: TransportLimits | None = None) -> None:

@@ -55,7 +55,12 @@ else:
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """Plain text."""
+    """Plain text.
+
+    Example:
+        >>> Message("user", (Text("What is on this picture?"), Media(media_type="image/png", data=b"..."))).text
+        'What is on this picture?'
+    """
 
     text: str
     provider_metadata: Metadata | None = field(default=None, kw_only=True, repr=False)
@@ -66,6 +71,12 @@ class Media:
     """An image, document or sound: exactly one of `url`, `data` (bytes) and `file_id` (a vendor's file reference).
 
     `media_type` is an IANA type such as `image/png`; `image/*` when only the family is known (URLs).
+
+    Example:
+        >>> Media(media_type="image/*", url="https://example.com/plan.png").url
+        'https://example.com/plan.png'
+        >>> Media(media_type="application/pdf", data=b"%PDF-...", filename="plan.pdf").filename
+        'plan.pdf'
     """
 
     media_type: str
@@ -89,6 +100,11 @@ class ToolCall:
     """The model asks for a tool. `arguments` is the parsed JSON object.
 
     When the vendor sent text that is not a JSON object, `arguments` is empty and `invalid_arguments` holds that text.
+
+    Example:
+        >>> call = llm.chat("answer", "Will it rain?", tools=[Tool(name="forecast")]).tool_calls[0]
+        >>> call.name, call.arguments
+        ('forecast', {'city': 'Bergen'})
     """
 
     id: str
@@ -100,7 +116,13 @@ class ToolCall:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolResult:
-    """What a tool gave back: text, or text and media parts. `id` is that of the `ToolCall`."""
+    """What a tool gave back: text, or text and media parts. `id` is that of the `ToolCall`.
+
+    Example:
+        >>> result = ToolResult(id="call_1", content="12 mm of rain")
+        >>> Message("tool", (result,)).role
+        'tool'
+    """
 
     id: str
     content: str | tuple[Text | Media, ...]
@@ -114,7 +136,14 @@ Part: TypeAlias = Text | Media | Reasoning | ToolCall | ToolResult
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One turn. Tool results are parts of a `tool` message, tool calls of an `assistant` message."""
+    """One turn. Tool results are parts of a `tool` message, tool calls of an `assistant` message.
+
+    Example:
+        >>> history = [Message("user", (Text("Which plan includes SSO?"),))]
+        >>> history.append(llm.chat("answer", history).message)
+        >>> history[-1].role, history[-1].text
+        ('assistant', 'The Team plan.')
+    """
 
     role: Role
     parts: tuple[Part, ...]
@@ -138,7 +167,14 @@ class Message:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tool:
-    """A function the model may call; `parameters` is a JSON Schema of an object."""
+    """A function the model may call; `parameters` is a JSON Schema of an object.
+
+    Example:
+        >>> city = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
+        >>> forecast = Tool(name="forecast", description="Rain to come.", parameters=city)
+        >>> llm.chat("answer", "Will it rain in Bergen?", tools=[forecast]).tool_calls[0].arguments
+        {'city': 'Bergen'}
+    """
 
     name: str
     description: str = ""
@@ -209,7 +245,13 @@ class ChatResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class ChatReply(Reply, Generic[T_co]):
-    """The answer to `chat`. `output` is the validated structured output when `output=` was given."""
+    """The answer to `chat`. `output` is the validated structured output when `output=` was given.
+
+    Example:
+        >>> reply = llm.chat("answer", "Which plan includes SSO?")
+        >>> reply.text, reply.finish_reason.unified, reply.cost.total > 0
+        ('The Team plan.', 'stop', True)
+    """
 
     message: Message
     finish_reason: FinishReason

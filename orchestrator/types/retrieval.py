@@ -61,7 +61,13 @@ class EmbedResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class EmbedReply(Reply):
-    """The answer to `embed`. `space` names the vector space: vectors of two spaces must never share an index."""
+    """The answer to `embed`. `space` names the vector space: vectors of two spaces must never share an index.
+
+    Example:
+        >>> reply = llm.embed("search", ["single sign-on", "invoices"])
+        >>> len(reply.vectors), reply.dimensions, len(reply.array)
+        (2, 8, 16)
+    """
 
     space: str
     dimensions: int
@@ -122,7 +128,14 @@ class RerankResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class RerankReply(Reply):
-    """The answer to `rerank`: at most `top_n` items, best first."""
+    """The answer to `rerank`: at most `top_n` items, best first.
+
+    Example:
+        >>> documents = ["billing", "single sign-on"]
+        >>> reply = llm.rerank("rank", query="sso", documents=documents)
+        >>> [documents[item.index] for item in reply.results]
+        ['single sign-on', 'billing']
+    """
 
     results: tuple[RerankItem, ...]
 

@@ -57,7 +57,13 @@ class TextStart:
 
 @dataclass(frozen=True, slots=True)
 class TextDelta:
-    """More text of a block."""
+    """More text of a block.
+
+    Example:
+        >>> with llm.stream("answer", "Which plan includes SSO?") as stream:
+        ...     [event.text for event in stream if isinstance(event, TextDelta)]
+        ['The ', 'Team ', 'plan.']
+    """
 
     id: str
     text: str

@@ -22,6 +22,10 @@ class Usage:
     `input_audio_tokens` and `input_image_tokens`; `output_tokens` contains `reasoning_tokens` and
     `output_audio_tokens`; `cache_write_tokens` contains `cache_write_1h_tokens`. Unknown is None, never 0. `raw` is
     the vendor's own object.
+
+    Example:
+        >>> Usage(input_tokens=1200, cache_read_tokens=1000, output_tokens=300).total_tokens
+        1500
     """
 
     input_tokens: int | None = None
@@ -61,6 +65,11 @@ class Cost:
         asked: the `vendor/model` that the price book was asked for, whether it had a row or not; None where no book
             was asked. With it and the model that served, old usage is priced again.
         estimated: some of the usage behind it is our estimate, not the vendor's count.
+
+    Example:
+        >>> cost = llm.chat("answer", "Which plan includes SSO?").cost
+        >>> cost.total == sum(cost.buckets.values()), cost.price_row
+        (True, 'openai/gpt-4o-mini')
     """
 
     total: Decimal | None = None
