@@ -35,7 +35,6 @@ __all__ = [
     "session",
     "standard_input",
     "texts",
-    "told",
     "warn",
 ]
 
@@ -53,7 +52,7 @@ class Meter:
     def __init__(self) -> None:
         self.calls = self.input_tokens = self.output_tokens = self.unpriced = 0
         self.dollars = Decimal(0)
-        self.last: CallEvent | None = None
+        self._last: CallEvent | None = None
         self._lock = Lock()
 
     def __call__(self, event: Event) -> None:
@@ -65,13 +64,19 @@ class Meter:
                 self._add(event)
 
     def _add(self, event: CallEvent) -> None:
-        self.last = event
+        self._last = event
         self.calls += 1
         if event.usage is not None:
             self.input_tokens += event.usage.input_tokens or 0
             self.output_tokens += event.usage.output_tokens or 0
         self.dollars += event.cost.total or 0
         self.unpriced += event.cost.total is None
+
+    def tell(self, more: str = "") -> None:
+        """Say on standard error who answered the last call, with tokens and dollars; once, and if it used any."""
+        event, self._last = self._last, None
+        if event is not None and (event.usage is not None or event.status != "error"):
+            note(_told(event) + more)
 
     def __str__(self) -> str:
         calls = "1 call" if self.calls == 1 else f"{self.calls} calls"
@@ -147,8 +152,7 @@ def warn(warnings: tuple[CallWarning, ...]) -> None:
         note(f"warning: {warning.setting}: {warning.message}")
 
 
-def told(event: CallEvent) -> str:
-    """One line about a call: who answered, tokens, dollars, seconds."""
+def _told(event: CallEvent) -> str:
     last = event.attempts[-1]
     served = event.response_model or last.model
     parts = [f"{last.deployment} ({served})"]

@@ -14,10 +14,8 @@ from orchestrator.cli.calling import (
     Session,
     described,
     json_text,
-    note,
     session,
     standard_input,
-    told,
     warn,
 )
 from orchestrator.types.chat import ChatReply, Message, Part, Text
@@ -89,8 +87,7 @@ def _answer(opened: Session, route: str, history: list[Message], *, stream: bool
     try:
         warn(Turn(opened.llm, route, stream=stream).take(history).warnings)
     finally:
-        if opened.meter.last is not None and opened.meter.last.status != "error":
-            note(told(opened.meter.last))
+        opened.meter.tell()
 
 
 def _whole(reply: ChatReply) -> dict[str, object]:

@@ -6,7 +6,7 @@ import sys
 from dataclasses import dataclass, field
 
 from orchestrator.blocking import Orchestrator
-from orchestrator.cli.calling import Session, check_route, complain, note, printable, told, warn
+from orchestrator.cli.calling import Session, check_route, complain, note, printable, warn
 from orchestrator.errors import OrchestratorError
 from orchestrator.types.chat import ChatReply, Message, Part, Text
 
@@ -121,9 +121,7 @@ class Conversation:
                 self.history += [asked, Message("assistant", (Text(turn.said),))]
             if isinstance(error, OrchestratorError):
                 complain(error)
-                return
-        if self.session.meter.last is not None:
-            note(told(self.session.meter.last))
+        self.session.meter.tell()
 
 
 def _typed() -> str | None:

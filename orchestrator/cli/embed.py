@@ -14,11 +14,9 @@ from orchestrator.cli.calling import (
     ConfigFile,
     described,
     json_text,
-    note,
     printable,
     session,
     texts,
-    told,
     warn,
 )
 from orchestrator.types.retrieval import EmbedReply
@@ -56,8 +54,7 @@ def embed(
             return
         (_rows if as_csv else _preview)(reply, given)
         warn(reply.warnings)
-        if opened.meter.last is not None:
-            note(f"{told(opened.meter.last)}, space {reply.space}")
+        opened.meter.tell(f", space {reply.space}")
 
 
 def _rows(reply: EmbedReply, given: list[str]) -> None:

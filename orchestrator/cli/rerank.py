@@ -12,11 +12,9 @@ from orchestrator.cli.calling import (
     ConfigFile,
     described,
     json_text,
-    note,
     printable,
     session,
     texts,
-    told,
     warn,
 )
 
@@ -49,5 +47,4 @@ def rerank(
         for item in reply.results:
             typer.echo(f"{item.score:.4f}\t{item.index}\t{printable(given[item.index])}")
         warn(reply.warnings)
-        if opened.meter.last is not None:
-            note(told(opened.meter.last))
+        opened.meter.tell()

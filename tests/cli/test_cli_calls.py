@@ -195,6 +195,23 @@ def test_an_error_does_not_end_a_conversation(run: Run, sim: Simulator) -> None:
     assert [turn["content"] for turn in sim["openai"].received[-1].body["messages"]] == ["two"]
 
 
+def test_an_answer_that_breaks_off_is_told_with_what_it_cost(run: Run, sim: Simulator) -> None:
+    """What had come is shown and paid for, the break is an error and exit code 1; a conversation goes on from there."""
+    sim["openai"].cut(after_events=3, count=1)
+    done = run("chat", "answer", "hi")
+    assert done.exit_code == 1
+    assert "The Team plan.".startswith(done.stdout.strip())
+    assert done.stdout.endswith("\n")
+    assert "StreamInterrupted: " in done.stderr
+    assert "small (gpt-4o-mini), error, about " in done.stderr
+    sim["openai"].cut(after_events=3, count=1)
+    done = run("chat", "answer", "-i", stdin="one\nGo on.\n/cost\n")
+    assert (done.exit_code, done.stdout.splitlines()[-1]) == (0, "The Team plan.")
+    history = [turn["content"] for turn in sim["openai"].received[-1].body["messages"]]
+    assert (history[0], history[2]) == ("one", "Go on.")
+    assert "\n2 calls, " in done.stderr
+
+
 def test_a_model_cannot_steer_the_terminal(file: Path, run: Run, sim: Simulator) -> None:
     """Control sequences in an answer are left out on a terminal; into a pipe goes exactly what the model wrote."""
     sim["openai"].answer("a\x1b[31mb\u009b2J")
