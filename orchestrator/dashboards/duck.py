@@ -83,8 +83,8 @@ class _Work:
             yield from rows
 
     def _add_odd(self) -> None:
-        odd = (row[0].encode() for row in self._rows("SELECT odd FROM raw WHERE odd IS NOT NULL"))
-        Reader.over(self._query, self._findings).read(odd)
+        odd = (row[0].encode().strip() for row in self._rows("SELECT odd FROM raw WHERE odd IS NOT NULL"))
+        Reader.over(self._query, self._findings).read(line for line in odd if line)
 
     def _add_plain(self) -> None:
         findings, query = self._findings, self._query

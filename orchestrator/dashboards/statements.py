@@ -23,15 +23,15 @@ LOAD = (
 CREATE TABLE raw AS
 SELECT hash(line) AS h, CASE WHEN plain THEN NULL ELSE line END AS odd,
        CASE WHEN plain THEN from_json(line, '$structure') END AS j,
-       CASE WHEN plain THEN
-           TRY_CAST(regexp_extract(line, '"cost_usd":([0-9.]*)[,}]', 1) AS DECIMAL(38, 24)) END AS cost
-FROM (SELECT line, starts_with(line, '{"ts":"') AND ends_with(line, '}') AND contains(line, '"event":"llm.call"')
-             AND contains(line, '"schema":1,') AND contains(line, '"attempts":null')
-             AND regexp_matches(line, '"cost_usd":(null|[0-9]{1,12}([.][0-9]{1,24})?)[,}]') AS plain
-      FROM (SELECT trim(line, chr(32) || chr(9) || chr(13)) AS line
+       CASE WHEN plain THEN TRY_CAST(digits AS DECIMAL(38, 24)) END AS cost
+FROM (SELECT line, digits, starts_with(line, '{"ts":"') AND ends_with(line, '}')
+             AND contains(line, '"event":"llm.call"') AND contains(line, '"schema":1,')
+             AND contains(line, '"attempts":null')
+             AND (digits = 'null' OR regexp_full_match(digits, '[0-9]{1,12}([.][0-9]{1,24})?')) AS plain
+      FROM (SELECT line, regexp_extract(line, '"cost_usd":([0-9.]+|null)[,}]', 1) AS digits
             FROM read_csv($files, columns = {'line': 'VARCHAR'}, delim = chr(31), quote = '', escape = '',
-                          header = false, auto_detect = false, max_line_size = 16777216))
-      WHERE line <> '')
+                          header = false, auto_detect = false, max_line_size = 16777216)
+            WHERE line IS NOT NULL))
 """
     )
     .replace("$structure", _STRUCTURE)

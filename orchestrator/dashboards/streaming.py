@@ -15,38 +15,41 @@ from orchestrator.dashboards.tally import Call, Findings, rounded_us, summed
 
 __all__ = ["Reader"]
 
-_OPEN_HOURS = 3
+_MAX_UNPACKED = 200_000
 
 
 class _Seen:
-    """Which lines were there before, by a hash of 64 bits. Hours that are past are kept packed, 8 bytes a line."""
+    """Which lines were there before, by a hash of 64 bits. All but the latest are packed, 8 bytes a line, by hour."""
 
     def __init__(self) -> None:
-        self._open: dict[bytes, set[int]] = {}
-        self._packed: dict[bytes, array[int]] = {}
+        self._latest: dict[str, set[int]] = {}
+        self._packed: dict[str, array[int]] = {}
+        self._unpacked = 0
 
-    def again(self, hour: bytes, line: bytes) -> bool:
+    def again(self, hour: str, line: bytes) -> bool:
         """Whether the same bytes came before; remembers them."""
         digest = hash(line) & 0xFFFF_FFFF_FFFF_FFFF
-        packed = self._packed.get(hour)
-        if packed is not None:
-            at = bisect_left(packed, digest)
-            if at < len(packed) and packed[at] == digest:
-                return True
-        found = self._open.get(hour)
-        if found is None:
-            found = self._opened(hour)
-        if digest in found:
+        latest = self._latest.setdefault(hour, set())
+        if digest in latest or self._is_packed(hour, digest):
             return True
-        found.add(digest)
+        latest.add(digest)
+        self._unpacked += 1
+        if self._unpacked >= _MAX_UNPACKED:
+            self._pack()
         return False
 
-    def _opened(self, hour: bytes) -> set[int]:
-        if len(self._open) >= _OPEN_HOURS:
-            oldest = next(iter(self._open))
-            values = sorted([*self._packed.get(oldest, ()), *self._open.pop(oldest)])
-            self._packed[oldest] = array("Q", values)
-        return self._open.setdefault(hour, set())
+    def _is_packed(self, hour: str, digest: int) -> bool:
+        packed = self._packed.get(hour)
+        if packed is None:
+            return False
+        at = bisect_left(packed, digest)
+        return at < len(packed) and packed[at] == digest
+
+    def _pack(self) -> None:
+        for hour, latest in self._latest.items():
+            self._packed[hour] = array("Q", sorted([*self._packed.get(hour, ()), *latest]))
+        self._latest.clear()
+        self._unpacked = 0
 
 
 @dataclass(slots=True)
@@ -74,7 +77,7 @@ class Reader:
         faults = self.findings.faults
         if isinstance(found, Record):
             line = found.line
-            if line.get("call_id") and self._seen.again(str(line["ts"])[:13].encode(), raw):
+            if line.get("call_id") and self._seen.again(line["ts"][:13], raw):
                 faults.duplicates += 1
             elif self._in_period(line["ts"]):
                 self._add_call(found)
