@@ -28,6 +28,7 @@ from orchestrator.ambient import context
 from orchestrator.errors import (
     AllDeploymentsFailed,
     AuthenticationFailed,
+    BudgetExceeded,
     CallTimeout,
     ConfigError,
     ConnectionFailed,
@@ -70,6 +71,7 @@ __all__ = [
     "AsyncChatStream",
     "AsyncOrchestrator",
     "AuthenticationFailed",
+    "BudgetExceeded",
     "CallTimeout",
     "ChatReply",
     "ChatStream",

@@ -215,6 +215,13 @@ class BudgetExceeded(OrchestratorError):
 
     `budget` is its name; `resets_at` the Unix time at which its window ends. `retry_after` may be sooner: attempts
     under way hold the most they can cost, and give back what they did not use.
+
+    Example:
+        >>> try:
+        ...     llm.chat("answer", "Which plan includes SSO?", tenant="acme")
+        ... except BudgetExceeded as error:
+        ...     print(error.budget)
+        per tenant
     """
 
     def __init__(self, message: str, *, budget: str = "", resets_at: float | None = None, **kw: Any) -> None:

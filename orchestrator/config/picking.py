@@ -11,7 +11,7 @@ from orchestrator.config import checks
 from orchestrator.config.fields import FileModel
 from orchestrator.config.tree import nearest, shown
 
-__all__ = ["MAX_CASES", "Names", "Pick", "PickConfig", "Rule", "Sticky", "WhenConfig"]
+__all__ = ["MAX_CASES", "Names", "Pick", "PickConfig", "Rule", "Sticky", "Texts", "WhenConfig"]
 
 MAX_CASES = 256
 """The most cases of one route: each call tries them in order."""
