@@ -8,17 +8,19 @@ import typer
 
 from orchestrator import __version__
 from orchestrator.cli.chat import chat
+from orchestrator.cli.check import check
 from orchestrator.cli.costs import costs
 from orchestrator.cli.demo import demo
 from orchestrator.cli.diff import diff
 from orchestrator.cli.embed import embed
 from orchestrator.cli.rerank import rerank
+from orchestrator.cli.schema import schema
 
 __all__ = ["app"]
 
 app = typer.Typer(
     name="orchestrator",
-    add_completion=False,
+    add_completion=True,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
@@ -41,9 +43,11 @@ def options(
     """Call models by task name: routing, retries, limits and exact costs in one YAML file."""
 
 
+app.command("check")(check)
 app.command("demo")(demo)
 app.command("diff")(diff)
 app.command("chat")(chat)
 app.command("embed")(embed)
 app.command("rerank")(rerank)
+app.command("schema")(schema)
 app.command("costs")(costs)

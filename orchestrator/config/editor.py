@@ -1,4 +1,8 @@
-"""The JSON Schema of the file, for editors. Made from the models, plus the forms that only the file has."""
+"""The JSON Schema of the file, for editors. Made from the models, plus the forms that only the file has.
+
+`orchestrator.schema.json` beside this file is `json_schema()`, written down by running this module; a test holds the
+two together.
+"""
 
 from __future__ import annotations
 
@@ -99,3 +103,10 @@ def _field(key: str, field: Mapping[str, Any]) -> dict[str, Any]:
     if key != "api_key" and any(form.get("type") in _SCALARS or "const" in form for form in flat):
         flat.append({"$ref": "#/$defs/Reference"})
     return kept | extras | (flat[0] if len(flat) == 1 else {"anyOf": flat})
+
+
+if __name__ == "__main__":
+    import json
+    import sys
+
+    sys.stdout.write(json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n")

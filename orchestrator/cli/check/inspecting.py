@@ -1,0 +1,115 @@
+"""Finds the mistakes and the oddities of a file. Asks nobody."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from orchestrator.cli.findings import problems_of
+from orchestrator.cli.naming import named
+from orchestrator.config import Config, load_file
+from orchestrator.config.files import FileReader
+from orchestrator.config.tree import Place, Problem, dotted
+from orchestrator.errors import ConfigError
+from orchestrator.registry import find
+from orchestrator.tariffs import tariff
+from orchestrator.types.usage import Usage
+
+if TYPE_CHECKING:
+    from orchestrator.cli.check.live import Answered
+
+__all__ = ["Report", "inspect"]
+
+_USAGE: Mapping[str, Usage] = {
+    "chat": Usage(input_tokens=1000, output_tokens=1000),
+    "embed": Usage(input_tokens=1000),
+    "rerank": Usage(input_tokens=1000, search_units=1),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """What was found. `readable`: there is a file, and it is YAML as far as one can tell from its bytes."""
+
+    file: Path
+    config: Config | None = None
+    errors: tuple[Problem, ...] = ()
+    warnings: tuple[Problem, ...] = ()
+    readable: bool = True
+    live: tuple[Answered, ...] | None = None
+
+    def answered(self, live: tuple[Answered, ...]) -> Report:
+        """The same with what deployments answered."""
+        return replace(self, live=live)
+
+    def failed(self, *, strict: bool) -> bool:
+        """Whether it is not right."""
+        silent = any(one.error is not None for one in self.live or ())
+        return bool(self.errors) or silent or (strict and bool(self.warnings))
+
+
+def inspect(file: Path, *, secrets: bool) -> Report:
+    """Load the file and build what a client would build."""
+    try:
+        config = load_file(file, check_secrets=secrets)
+        places = _places(file)
+        warnings = (*_noticed(config, places), *_unpriced(config, places))
+        errors = tuple(_unbuildable(config)) if secrets else ()
+    except ConfigError as error:
+        return Report(file=file, errors=problems_of(error), readable=file.is_file())
+    return Report(file=file, config=config, errors=errors, warnings=_in_order(warnings))
+
+
+def _in_order(problems: tuple[Problem, ...]) -> tuple[Problem, ...]:
+    return tuple(sorted(problems, key=lambda one: (one.place.file or "", one.place.line or 0)))
+
+
+def _places(file: Path) -> dict[str, Place]:
+    return {dotted(path): place for path, place in FileReader().read(file).places.items() if path}
+
+
+def _noticed(config: Config, places: Mapping[str, Place]) -> Iterator[Problem]:
+    """What the loader warned of, with the columns that its lines do not have."""
+    for line in config.warnings:
+        key = max((key for key in places if f": {key}: " in line or line.startswith(f"{key}: ")), key=len, default="")
+        message = line.partition(f"{key}: ")[2] if key else line
+        yield Problem(places.get(key, Place()), key, message)
+
+
+def _unpriced(config: Config, places: Mapping[str, Place]) -> Iterator[Problem]:
+    now = datetime.now(UTC)
+    tasks = {name: route.task for route in config.routes.values() for name in named(route)}
+    for name, deployment in config.deployments.items():
+        provider = config.providers[deployment.provider]
+        usage = _USAGE[tasks.get(name, "chat")]
+        unknown = tariff(provider, deployment, find(provider.kind), config.prices)(usage, None, now).unknown
+        if unknown:
+            key = dotted(("deployments", name))
+            message = f"its calls have no price: {unknown}"
+            yield Problem(places.get(key) or _used(name, config, places), key if key in places else name, message)
+
+
+def _used(name: str, config: Config, places: Mapping[str, Place]) -> Place:
+    """Where a one-line form is written: at the first route that names it."""
+    route = next(route for route, its in config.routes.items() if name in set(named(its)))
+    key = dotted(("routes", route))
+    return places.get(f"{key}.pick") or places.get(key) or Place()
+
+
+def _unbuildable(config: Config) -> Iterator[Problem]:
+    """What would stop a client: a package that is not installed, mostly."""
+    from orchestrator.assembly import build  # noqa: PLC0415
+    from orchestrator.policies.limits import Limiter  # noqa: PLC0415
+    from orchestrator.snapshot import Shared  # noqa: PLC0415
+    from orchestrator.spec.clock import SystemClock  # noqa: PLC0415
+    from orchestrator.stores.memory import MemoryLimits  # noqa: PLC0415
+
+    store = MemoryLimits()
+    try:
+        # Nothing is sent, so it needs no transport.
+        build(config, Shared(cast("Any", None), store, Limiter(store), SystemClock()))
+    except ConfigError as error:
+        yield from problems_of(error)
