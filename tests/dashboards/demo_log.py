@@ -20,8 +20,35 @@ MODELS = {
 
 ROUTES = {"answer": ("chat", 6), "summarize": ("chat", 3), "extract": ("chat", 4)}
 TENANTS = (
-    "acme", "globex", "initech", "umbrella", "hooli", "stark", "wayne", "wonka", "tyrell", "cyberdyne", "soylent", "duff",
-)  # fmt: skip[0]
+    "acme", "globex", "initech", "umbrella", "hooli", "stark", "wayne", "wonka", "tyrell", "cyberdyne", "soylent",
+    "duff",
+)  # fmt: skip
+FEATURES = ("search", "support", "reports", "editor")
+START = datetime(2026, 10, 25, tzinfo=UTC)
+OUTAGE, STORM, CHEAPER = 11, 19, 22
+"""Days after the start: OpenAI is away, everything is overloaded, gpt-4.1 costs a quarter less."""
+
+
+def lines(days=30, per_day=160, seed=7, tenants=TENANTS):
+    """Lines as the log writes them, parsed; `json_lines` makes text of them."""
+    rng = random.Random(seed)
+    return [_call(rng, day, number, tenants) for day in range(days) for number in range(_volume(rng, day, per_day))]
+
+
+def json_lines(calls):
+    """The lines as bytes, money by its own digits."""
+    text = [json.dumps(call, default=lambda amount: f"§{amount:f}§", separators=(",", ":")) for call in calls]
+    return "\n".join(line.replace('"\\u00a7', "").replace('\\u00a7"', "") for line in text).encode() + b"\n"
+
+
+def _volume(rng, day, per_day):
+    weekend = (START + timedelta(days=day)).weekday() >= 5
+    return int(per_day * (0.35 if weekend else 1) * (1 + day / 60) * rng.uniform(0.85, 1.15))
+
+
+def _call(rng, day, number, tenants):
+    when = START + timedelta(days=day, hours=rng.triangular(5, 22, 14), seconds=rng.random() * 60)
+    route = rng.choices(list(ROUTES), [weight for _, weight in ROUTES.values()])[0]
     first = rng.choices(list(MODELS), [weight for *_, weight in MODELS.values()])[0]
     attempts = _attempts(rng, day, first)
     last = attempts[-1]
@@ -62,6 +89,7 @@ def _attempts(rng, day, first):
     return attempts
 
 
+VENDORS = {"openai": "openai/", "claude": "anthropic/", "google": "google/"}
 ERRORS = ("RateLimited", "RateLimited", "Overloaded", "CallTimeout", "StreamInterrupted")
 
 
@@ -84,7 +112,6 @@ def _attempt(rng, day, deployment, error):
         "input_tokens": tokens_in, "output_tokens": tokens_out, "cache_read_tokens": cached if billed else None,
         "cache_write_tokens": cached // 5 if billed else None, "search_units": None,
         "usage_source": "vendor" if billed else None, "cost_usd": cost,
-        "price_row": {"openai": "openai/", "claude": "anthropic/", "google": "google/"}.get(provider, "config#") + model
-        if cost is not None and billed else None,
+        "price_row": VENDORS.get(provider, "config#") + model if cost is not None and billed else None,
         "maybe_billed": False, "repair": False, "request_id": None,
     }  # fmt: skip

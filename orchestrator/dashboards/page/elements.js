@@ -12,8 +12,9 @@ function draw(tag, attributes = {}, ...children) {
 
 function fill(element, attributes, children) {
   for (const [name, value] of Object.entries(attributes)) {
-    if (value === null || value === undefined || value === false) continue;
-    element.setAttribute(name, value === true ? '' : String(value));
+    const flag = typeof value === 'boolean' && !name.startsWith('aria-');
+    if (value === null || value === undefined || (flag && !value)) continue;
+    element.setAttribute(name, flag ? '' : String(value));
   }
   element.append(...children.filter((child) => child !== null));
   return element;

@@ -13,6 +13,7 @@ from decimal import Decimal
 from typing import Any
 
 from orchestrator.dashboards.rollup import Rollup
+from orchestrator.dashboards.tally import plain_decimal
 
 __all__ = ["BudgetLine", "page_data"]
 
@@ -81,14 +82,11 @@ def _scale(rollup: Rollup, budgets: Iterable[BudgetLine]) -> int:
 
 
 def _decimals(amount: Decimal) -> int:
-    exponent = amount.as_tuple().exponent
-    assert isinstance(exponent, int), "money is finite"
-    return max(-exponent, 0)
+    return len(plain_decimal(amount).partition(".")[2])
 
 
 def _units(amount: str | Decimal, scale: int) -> int | str:
-    sign, digits, exponent = Decimal(amount).as_tuple()
-    assert isinstance(exponent, int), "money is finite"
     # By digits, not by arithmetic, which would round to the precision of whatever context is set.
-    units = int("".join(map(str, digits)) + "0" * (exponent + scale)) * (-1 if sign else 1)
+    before, _, after = plain_decimal(Decimal(amount)).partition(".")
+    units = int(before + after.ljust(scale, "0"))
     return units if abs(units) < _LARGEST_SAFE else str(units)
