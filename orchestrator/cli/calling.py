@@ -108,11 +108,12 @@ def session(file: Path) -> Iterator[Session]:
 
 def _client(file: Path, meter: Meter) -> Orchestrator:
     from orchestrator.blocking import Orchestrator  # noqa: PLC0415
-    from orchestrator.config import LogConfig, load_file  # noqa: PLC0415
+    from orchestrator.config import load_file  # noqa: PLC0415
 
     config = load_file(file)
     if config.log.to == "stdout":  # an application's choice; here the answers go there
-        return Orchestrator(config.model_copy(update={"log": LogConfig(to="stderr")}), sinks=[meter])
+        log = config.log.model_copy(update={"to": "stderr"})
+        return Orchestrator(config.model_copy(update={"log": log}), sinks=[meter])
     return Orchestrator.from_file(file, sinks=[meter])
 
 

@@ -11,6 +11,7 @@ import orchestrator
 from orchestrator import (
     AsyncOrchestrator,
     ChatReply,
+    Config,
     EmbedReply,
     Message,
     Orchestrator,
@@ -33,6 +34,7 @@ def blocking() -> None:
         reply = llm.chat("answer", "hi", tenant="acme", tags={"feature": "faq"}, deadline=20)
         assert_type(reply, ChatReply[None])
         assert_type(reply.text, str)
+        assert_type(llm.config, Config)
         typed = llm.chat("answer", [Message("user", (Text("hi"),))], output=Invoice)
         assert_type(typed.output, Invoice)
         loose = llm.chat("answer", [{"role": "user", "content": "hi"}], output={"type": "object"})
