@@ -10,6 +10,7 @@ from orchestrator import __version__
 from orchestrator.cli.chat import chat
 from orchestrator.cli.check import check
 from orchestrator.cli.costs import costs
+from orchestrator.cli.dashboard import dashboard
 from orchestrator.cli.demo import demo
 from orchestrator.cli.diff import diff
 from orchestrator.cli.embed import embed
@@ -51,3 +52,4 @@ app.command("embed")(embed)
 app.command("rerank")(rerank)
 app.command("schema")(schema)
 app.command("costs")(costs)
+app.command("dashboard")(dashboard)
