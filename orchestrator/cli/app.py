@@ -14,6 +14,8 @@ from orchestrator.cli.dashboard import dashboard
 from orchestrator.cli.demo import demo
 from orchestrator.cli.diff import diff
 from orchestrator.cli.embed import embed
+from orchestrator.cli.price import price
+from orchestrator.cli.prices import prices
 from orchestrator.cli.rerank import rerank
 from orchestrator.cli.schema import schema
 
@@ -53,3 +55,5 @@ app.command("rerank")(rerank)
 app.command("schema")(schema)
 app.command("costs")(costs)
 app.command("dashboard")(dashboard)
+app.command("price")(price)
+app.add_typer(prices, name="prices")
