@@ -71,8 +71,8 @@ function drawBudgets(view) {
   if (!rows.length) return;
   host.append(make('h3', {}, 'Budgets'), holder);
   table(holder, {
-    caption: 'Spend in the latest window of each budget, the five largest shares of each', sort: [5, true],
-    columns: [{ name: 'Budget' }, { name: 'Of' }, { name: 'Window' }, moneyColumn('Spent', sums.scale), moneyColumn('Limit', sums.scale), { name: 'Used', number: true, show: usedCell }, { name: 'Forecast', number: true, show: (value) => (value === null ? '–' : shortMoney(value)) }],
+    caption: 'Spend in the latest window of each budget, the five largest shares of each', sort: [2, true],
+    columns: [{ name: 'Budget' }, { name: 'Of' }, { name: 'Used', number: true, show: usedCell }, moneyColumn('Spent', sums.scale), moneyColumn('Limit', sums.scale), { name: 'Window', cell: 'short' }, { name: 'Forecast', number: true, show: (value) => (value === null ? '–' : shortMoney(value)) }],
     rows,
   });
 }
@@ -100,7 +100,7 @@ function spending(view, budget) {
   return ranked(sums, found.groups).slice(0, 5).map(([name, rows]) => {
     const spent = sums.dollars(rows);
     const share = limit ? dollars(spent, sums.scale) / dollars(limit, sums.scale) : 1;
-    return [budget.name, name, found.now, spent, limit, share, budget.window === 'month' && !Object.keys(budget.only).length ? ahead(view, found.dimension, name) : null];
+    return [budget.name, name, share, spent, limit, found.now, budget.window === 'month' && !Object.keys(budget.only).length ? ahead(view, found.dimension, name) : null];
   });
 }
 
