@@ -17,6 +17,7 @@ from orchestrator.cli.embed import embed
 from orchestrator.cli.price import price
 from orchestrator.cli.prices import prices
 from orchestrator.cli.rerank import rerank
+from orchestrator.cli.routes import routes
 from orchestrator.cli.schema import schema
 
 __all__ = ["app"]
@@ -52,6 +53,7 @@ app.command("diff")(diff)
 app.command("chat")(chat)
 app.command("embed")(embed)
 app.command("rerank")(rerank)
+app.command("routes")(routes)
 app.command("schema")(schema)
 app.command("costs")(costs)
 app.command("dashboard")(dashboard)
