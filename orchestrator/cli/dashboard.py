@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,7 +12,7 @@ import typer
 from orchestrator.cli.costs import Engine
 
 if TYPE_CHECKING:
-    from orchestrator.dashboards import Rollup
+    from orchestrator.dashboards import Query, Rollup
     from orchestrator.dashboards.page import BudgetLine
 
 __all__ = ["dashboard"]
@@ -50,29 +51,38 @@ def dashboard(
     Ends with 0, 1 if there were no lines of calls, 2 for a mistake in the question or a page that cannot be written.
     """
     from orchestrator.cli.costs_asking import asked, configured  # noqa: PLC0415
-    from orchestrator.dashboards import roll_up  # noqa: PLC0415
-    from orchestrator.dashboards.page import page_data, render  # noqa: PLC0415
-    from orchestrator.dashboards.repricing import repricer  # noqa: PLC0415
     from orchestrator.errors import ConfigError  # noqa: PLC0415
 
     try:
         sources = logs or configured(file)
-        query = asked([], since, until, where or [])
-        rollup = roll_up(
-            sources,
-            where=query.where,
-            since=query.since,
-            until=query.until,
-            tags=tag or (),
-            engine=engine.value,
-            reprice=repricer(prices) if prices else None,
-        )
-        data = page_data(rollup, generated=datetime.now(UTC), source=", ".join(sources), budgets=_budgets(file))
-        _write(output, render(data, title=title))
+        rollup = _rolled_up(sources, asked([], since, until, where or []), tag or (), engine, prices)
+        _write(output, _page(rollup, title, sources, file))
     except (ConfigError, ValueError, OSError) as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(2) from None
     _report(output, rollup)
+
+
+def _rolled_up(sources: Sequence[str], query: Query, tags: Sequence[str], engine: Engine, prices: str | None) -> Rollup:
+    from orchestrator.dashboards import roll_up  # noqa: PLC0415
+    from orchestrator.dashboards.repricing import repricer  # noqa: PLC0415
+
+    return roll_up(
+        sources,
+        where=query.where,
+        since=query.since,
+        until=query.until,
+        tags=tags,
+        engine=engine.value,
+        reprice=repricer(prices) if prices else None,
+    )
+
+
+def _page(rollup: Rollup, title: str, sources: Sequence[str], file: str) -> str:
+    from orchestrator.dashboards.page import page_data, render  # noqa: PLC0415
+
+    data = page_data(rollup, generated=datetime.now(UTC), source=", ".join(sources), budgets=_budgets(file))
+    return render(data, title=title)
 
 
 def _write(output: str, page: str) -> None:
@@ -101,7 +111,7 @@ def _budgets(file: str) -> list[BudgetLine]:
     if not Path(file).is_file():
         return []
     config = load_file(file, check_secrets=False)
-    return [_budget(each) for each in getattr(config, "budgets", ())]
+    return [_budget(each) for each in config.budgets]
 
 
 def _budget(budget: Any) -> BudgetLine:
