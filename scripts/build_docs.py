@@ -44,6 +44,7 @@ _SECTIONS = {
 }
 """Headings for models of the file. A model that is named nowhere here gets a heading of its own name."""
 
+_KEY_HEAD = "| key | value | default | meaning |\n| --- | --- | --- | --- |\n"
 _NOT_TOLD = {"Reference", "RouteTimeoutsConfig"}
 _EXTRAS = {
     "azure": "`azure`, for Entra tokens",
@@ -94,22 +95,21 @@ def _default(value: Any) -> str:
 
 def _form(field: Mapping[str, Any]) -> str:
     """What may be written, in a word or two."""
-    if examples := field.get("examples"):
-        return ", ".join(f"`{_yaml(example)}`" for example in examples)
-    if "enum" in field:
-        return ", ".join(f"`{one}`" for one in field["enum"])
-    if "const" in field:
-        return f"`{field['const']}`" if field["const"] is not False else ""
-    if "oneOf" in field:
-        return "`{env: NAME}` or `{file: path}`"
-    if "$ref" in field:
-        name = field["$ref"].rpartition("/")[2]
-        return "" if name == "Reference" else "mapping"
-    if "anyOf" in field:
-        return ", ".join(dict.fromkeys(filter(None, map(_form, field["anyOf"]))))
-    return {"object": "mapping", "array": "list", "boolean": "`true`, `false`", "string": "text"}.get(
-        str(field.get("type")), str(field.get("type", ""))
-    )
+    shown = next((show(field[name]) for name, show in _FORMS.items() if field.get(name) is not None), "")
+    return shown or _TYPES.get(str(field.get("type")), str(field.get("type", "")))
+
+
+_FORMS: Mapping[str, Callable[[Any], str]] = {
+    "examples": lambda found: ", ".join(f"`{_yaml(example)}`" for example in found),
+    "enum": lambda found: ", ".join(f"`{one}`" for one in found),
+    "const": lambda found: "" if found is False else f"`{found}`",
+    "oneOf": lambda _: "`{env: NAME}` or `{file: path}`",
+    "$ref": lambda found: "" if found.endswith("/Reference") else "mapping",
+    "anyOf": lambda found: ", ".join(dict.fromkeys(filter(None, map(_form, found)))),
+}
+"""By the keyword of JSON Schema, the telling ones first."""
+
+_TYPES = {"object": "mapping", "array": "list", "boolean": "`true`, `false`", "string": "text"}
 
 
 def _yaml(value: Any) -> str:

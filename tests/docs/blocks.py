@@ -9,7 +9,6 @@ A comment on the line before a block says what is to be done with it, where the 
 
 from __future__ import annotations
 
-import ast
 import contextlib
 import io
 import os
@@ -128,13 +127,10 @@ class Folder:
             self._write(block.file, block.code)
 
     def _python(self, block: Block) -> None:
-        code = compile(
-            "\n" * (block.line - 1) + block.code, str(block.page), "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
-        )
+        code = compile("\n" * (block.line - 1) + block.code, str(block.page), "exec")
         if block.file:
             self._write(block.file, block.code)
         elif block.runs:
-            code = compile("\n" * (block.line - 1) + block.code, str(block.page), "exec")
             printed = io.StringIO()
             before = set(self._names)
             with contextlib.redirect_stdout(printed):
@@ -146,9 +142,10 @@ class Folder:
     def _shell(self, block: Block) -> None:
         options = "-euo" if block.runs else "-neuo"
         path = os.pathsep.join([str(self._folder / ".venv" / "bin"), os.environ["PATH"]])
+        paths = os.pathsep.join(sys.path)
         done = subprocess.run(
             ["bash", options, "pipefail", "-c", block.code],
-            cwd=self._folder, env={**os.environ, "PATH": path, "PYTHONPATH": os.pathsep.join(sys.path), "COLUMNS": "200"},
+            cwd=self._folder, env={**os.environ, "PATH": path, "PYTHONPATH": paths, "COLUMNS": "200"},
             capture_output=True, text=True, timeout=60, check=False,
         )  # fmt: skip
         assert done.returncode == 0, f"{block.where}: {done.stdout}{done.stderr}"

@@ -1,4 +1,4 @@
-"""The pages hold together: links and anchors resolve, every page is in the navigation, tables are what the code says."""
+"""The pages hold together: links resolve, every page is in the navigation, tables are what the code says."""
 
 from __future__ import annotations
 
