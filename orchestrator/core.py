@@ -26,6 +26,7 @@ from orchestrator.paying import Cashier
 from orchestrator.pipeline import Pipeline
 from orchestrator.policies.budgets import Budget, Budgets
 from orchestrator.policies.limits import Limiter
+from orchestrator.recollection import Recollection
 from orchestrator.snapshot import Shared, Snapshot
 from orchestrator.spec.budgets import nano_dollars
 from orchestrator.spec.clock import Clock, SystemClock
@@ -81,7 +82,10 @@ class Core:
         self.snapshot = build(config, self._shared)
         self.log = self._open_log(config)
         self._budgets = Budgets(self.clock.time, self._notice)
-        cashier = Cashier(self._budgets, MemoryBudgets(self._budgets.spent), self.clock)
+        spent = MemoryBudgets(self._budgets.spent)
+        path = config.log.path
+        past = Recollection(Path(path), self._budgets, spent, self.clock) if path else None
+        cashier = Cashier(self._budgets, spent, self.clock, past)
         self.pipeline = Pipeline(clock=self.clock, random=random or _new_random(), emit=self.emit, cashier=cashier)
         self._budgets.adopt(_budgets(config))
         self._swap = Lock()

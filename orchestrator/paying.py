@@ -10,6 +10,7 @@ from orchestrator.attempt import Call
 from orchestrator.bounds import most_it_can_cost
 from orchestrator.errors import InvalidRequest
 from orchestrator.policies.budgets import Budgets, Spending
+from orchestrator.recollection import Recollection
 from orchestrator.snapshot import Candidate
 from orchestrator.spec.budgets import BudgetStore, Charge, Refusal
 from orchestrator.spec.clock import Clock
@@ -20,10 +21,13 @@ __all__ = ["Cashier"]
 class Cashier:
     """Asks all budgets of an attempt at once: it is held under all of them, or under none."""
 
-    def __init__(self, budgets: Budgets, store: BudgetStore, clock: Clock) -> None:
+    def __init__(
+        self, budgets: Budgets, store: BudgetStore, clock: Clock, recollection: Recollection | None = None
+    ) -> None:
         self.budgets = budgets
         self._store = store
         self._clock = clock
+        self._recollection = recollection
 
     async def hold(self, call: Call, candidate: Candidate, request: Any) -> Spending | None:
         """What the attempt holds; None if no budget is for it.
@@ -35,6 +39,8 @@ class Cashier:
         charges = self._charges(call, candidate, freely=False)
         if not charges:
             return None
+        if self._recollection is not None:
+            await self._recollection.ready()
         amount = self._bound(candidate, request) if any(charge.capped for charge in charges) else 0
         refusal = await self._reserve(charges, amount)
         if refusal is not None and self.budgets.yields(refusal) and self._is_cheapest(call, candidate, amount):

@@ -153,8 +153,10 @@ class _Loader:
             return
         if settings.store.kind != "memory":
             self._problems.add(("budgets",), "budgets are counted by each process; they cannot be shared in Redis yet")
-        place = self._tree.place(("budgets",))
-        self._warnings.append(Problem(place, "budgets", "what was spent is forgotten when the process ends").line())
+        if settings.log.path is None:
+            place = self._tree.place(("budgets",))
+            text = "what was spent is forgotten when the process ends: log.path would keep it"
+            self._warnings.append(Problem(place, "budgets", text).line())
 
     def _directory_of(self, path: KeyPath) -> Path:
         file = self._tree.place(path).file

@@ -23,6 +23,7 @@ from orchestrator.types.usage import Cost
 
 __all__ = ["Budget", "Budgets", "Spending"]
 
+_LONGEST_S: Mapping[BudgetWindow, float] = {"call": 0.0, "hour": 3_600.0, "day": 90_000.0, "month": 2_682_000.0}
 _SOON_S = 1.0
 _MOST_TOLD = 10_000
 
@@ -85,9 +86,7 @@ class Budgets:
         self, context: CallContext, call_id: str, left_s: float, route: str, provider: str, *, freely: bool = False
     ) -> list[Charge]:
         """What an attempt is charged to. `freely`: budgets that only prefer cheaper models do not hold it up."""
-        now = self._now()
-        who = {"route": route, "provider": provider, **{f"tags.{name}": value for name, value in context.tags.items()}}
-        who |= {"tenant": context.tenant or "", "user": context.user or ""}
+        now, who = self._now(), _who(context, route, provider)
         found = []
         for rule in self.rules:
             charge = rule.charge(who, call_id, left_s, now)
@@ -95,6 +94,16 @@ class Budgets:
                 loose = freely and rule.on_exceed == "cheaper"
                 found.append(_uncapped(charge) if loose else charge)
         return found
+
+    def past(self, context: CallContext, route: str, provider: str, *, at: float, now: float) -> list[Charge]:
+        """What an attempt at that time was charged to, as far as the window it fell into is not over."""
+        who = _who(context, route, provider)
+        found = [rule.charge(who, "", 0.0, at) for rule in self.rules if rule.window != "call"]
+        return [charge for charge in found if charge is not None and charge.ends > now]
+
+    def earliest(self, now: float) -> float:
+        """No window that is open now began before this Unix time."""
+        return now - max([_LONGEST_S[rule.window] for rule in self.rules], default=0.0)
 
     def yields(self, refusal: Refusal) -> bool:
         """Whether the budget that refused lets the cheapest candidate through all the same."""
@@ -150,6 +159,11 @@ class Budgets:
                 self._told = {known: end for known, end in self._told.items() if end > now}
             self._told[key] = ends
             return True
+
+
+def _who(context: CallContext, route: str, provider: str) -> dict[str, str]:
+    who = {"route": route, "provider": provider, **{f"tags.{name}": value for name, value in context.tags.items()}}
+    return who | {"tenant": context.tenant or "", "user": context.user or ""}
 
 
 def _uncapped(charge: Charge) -> Charge:

@@ -1,0 +1,107 @@
+"""A budget that outlives its process, by the log it wrote."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orchestrator import AsyncOrchestrator, BudgetExceeded
+from orchestrator.recollection import log_files
+from orchestrator.testing import ScriptedTransport, json_reply
+
+ANSWER = json_reply(
+    {
+        "id": "c",
+        "model": "m",
+        "choices": [{"index": 0, "message": {"role": "assistant", "content": "ok"}, "finish_reason": "stop"}],
+        "usage": {"prompt_tokens": 10, "completion_tokens": 1000},
+    }
+)  # 0.01001 dollars
+
+
+def config(log: Path, *budgets: dict[str, Any], **more: Any) -> dict[str, Any]:
+    vendor = {"kind": "openai", "base_url": "https://a.example.com/v1", "api_key": {"env": "TEST_KEY"}}
+    return {
+        "version": 1,
+        "providers": {"a": vendor},
+        "deployments": {"a": {"provider": "a", "model": "m", "price": {"input": 1, "output": 10}}},
+        "routes": {"answer": {"task": "chat", "pick": "a", "defaults": {"max_output_tokens": 1000}}},
+        "budgets": list(budgets),
+        "log": {"path": str(log), **more},
+    }
+
+
+def calls(setup: dict[str, Any], count: int, **who: Any) -> int:
+    """How many of these calls a new process's budget lets through."""
+
+    async def scenario() -> int:
+        transport = ScriptedTransport(lambda _request: ANSWER)
+        async with AsyncOrchestrator(setup, transport=transport) as llm:
+            for done in range(count):
+                try:
+                    await llm.chat("answer", "hello", **who)
+                except BudgetExceeded:
+                    return done
+        return count
+
+    return asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("more", [{}, {"rotate": {"size": "1kB"}}], ids=["one file", "rotated"])
+def test_spending_goes_on_where_the_last_process_ended(tmp_path, more):
+    """Three calls of five fit; a process that starts anew knows of them, also from files put aside."""
+    day = {"usd": "0.0511", "window": "day", "per": "tenant"}
+    setup = config(tmp_path / "calls.jsonl", day, **more)
+    assert calls(setup, 3, tenant="acme") == 3
+    assert calls(setup, 5, tenant="acme") == 2
+    assert calls(setup, 5, tenant="acme") == 0
+    assert calls(setup, 5, tenant="other") == 5
+
+
+def test_what_is_over_torn_or_foreign_does_not_count(tmp_path, caplog):
+    """Lines of a window that is over count nothing; torn and foreign ones are passed over and told."""
+    log = tmp_path / "calls.jsonl"
+    setup = config(log, {"usd": "0.0111", "window": "day"})
+    assert calls(setup, 5) == 1
+    line = log.read_bytes().splitlines()[0]
+    told = orjson.loads(line)
+    old = {**told, "ts": (datetime.now(UTC) - timedelta(days=2)).isoformat(timespec="milliseconds")[:23] + "Z"}
+    foreign = b'{"ts":"9999-01-01T00:00:00.000Z","event":"llm.call"}'
+    log.write_bytes(b"\n".join([orjson.dumps(old), b'{"ts":"9999 torn', foreign, b""]))
+    with caplog.at_level(logging.WARNING, logger="orchestrator"):
+        assert calls(setup, 5) == 1
+    assert "2 lines of the call log could not be read" in caplog.text
+
+
+def test_failed_attempts_count_for_their_own_provider(tmp_path):
+    """A line with several attempts charges each attempt's provider."""
+    log = tmp_path / "calls.jsonl"
+    setup = config(log, {"usd": "0.0111", "window": "day", "per": "provider", "for": {"provider": "a"}})
+    assert calls(setup, 1) == 1
+    told = orjson.loads(log.read_bytes().splitlines()[0])
+    tries = [{"provider": name, "cost_usd": usd} for name, usd in (("b", 5.0), ("a", 0.0005))]
+    log.write_bytes(orjson.dumps({**told, "attempts": tries, "cost_usd": 5.0005}) + b"\n")
+    assert calls(setup, 5) == 1
+
+
+@given(st.text(max_size=40).filter(lambda name: "/" not in name and "\0" not in name))
+def test_names_of_other_files_are_not_ours(name):
+    """Only the log and what rotation or other processes made of it is read."""
+    assert log_files(Path("/nowhere") / (name or "x"), 0) == []
+
+
+def test_files_of_other_processes(tmp_path):
+    """With a file per process or machine, all of them are read, and no stranger's."""
+    names = ["calls-1.jsonl", "calls-22.jsonl", "calls-22-2026-11-23.000001.jsonl", "other.jsonl", "calls-1.jsonl.lock"]
+    for name in names:
+        (tmp_path / name).write_text("")
+    found = [file.name for file in log_files(tmp_path / "calls-{pid}.jsonl", 0)]
+    assert found == ["calls-1.jsonl", "calls-22-2026-11-23.000001.jsonl", "calls-22.jsonl"]
