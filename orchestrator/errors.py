@@ -146,8 +146,8 @@ def _rebuild(cls: type[OrchestratorError], message: str, state: dict[str, Any]) 
 class ConfigError(OrchestratorError):
     """The configuration is wrong: `file`, `line` (from 1) and `key` say where, as far as they are known.
 
-    `files` are all files that were read or sought: the mistake may be mended in any of them. `problems` are the mistakes
-    one by one, with their places (`orchestrator.config.tree.Problem`); empty where there is but the message.
+    `files` are all files that were read or sought: the mistake may be mended in any of them. `problems` are the
+    mistakes one by one, with their places (`orchestrator.config.tree.Problem`); empty where there is but the message.
 
     Example:
         >>> try:

@@ -20,9 +20,7 @@ def read_budgets(value: Any, path: KeyPath, references: References, problems: Pr
     """A list of budgets, or one of them alone."""
     several = isinstance(value, list)
     if not several and not isinstance(value, dict):
-        problems.add(
-            path, f"expected a list of budgets such as {_EXAMPLE}, found {shown(value)}"
-        )
+        problems.add(path, f"expected a list of budgets such as {_EXAMPLE}, found {shown(value)}")
         return ()
     items = enumerate(value) if several else [(None, value)]
     found: list[tuple[KeyPath, BudgetConfig]] = []

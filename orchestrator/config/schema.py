@@ -260,7 +260,7 @@ class RouteConfig(FileModel):
     )
     log_content: Flag = Field(
         default=False,
-        description="Also write down what was asked and answered, as lines of their own, redacted as `log.content` says."
+        description="Also write what was asked and answered, as lines of their own, redacted as `log.content` says."
         " Off unless this says so.",
     )
     repair: Flag = Field(

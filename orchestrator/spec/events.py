@@ -66,7 +66,8 @@ class CallEvent:
 class NoticeEvent:
     """Something the operator should know that is not a call: a refused configuration, lost log lines.
 
-    `name` is `llm.config.reloaded`, `llm.config.refused`, `llm.log.dropped`, `llm.log.refused` or `llm.credential.reloaded`.
+    `name` is `llm.config.reloaded`, `llm.config.refused`, `llm.credential.reloaded`, `llm.log.dropped`,
+    `llm.log.refused`, `llm.budget.alert`, `llm.budget.exceeded` or `llm.budget.unpriced`.
     """
 
     time: float

@@ -17,9 +17,13 @@ META = "is a cloud metadata address, which no model is served from"
 LITERAL = "a literal secret is refused; use {env: NAME} or {file: path}"
 VISIBLE = "a header's value must be visible ASCII, without control characters or space at either end"
 
-PROVIDER_KEYS = "api_key, base_url, ca_file, discount, headers, kind, limits, priced_as, proxy, region, retention, trains"
+PROVIDER_KEYS = (
+    "api_key, base_url, ca_file, discount, headers, kind, limits, priced_as, proxy, region, retention, trains"
+)
 DEPLOYMENT_KEYS = "defaults, dimensions, discount, limits, model, price, priced_as, profile, provider"
-ROUTE_KEYS = "deadline, defaults, log_content, pick, repair, require, retry, sticky, task, then, timeouts, unsupported, when"
+ROUTE_KEYS = (
+    "deadline, defaults, log_content, pick, repair, require, retry, sticky, task, then, timeouts, unsupported, when"
+)
 SPACES = (
     "'openai/text-embedding-3-large' (text-embedding-3-large, 3072 dimensions) and 'te3' (text-embedding-3-small,"
     " 1536 dimensions) give different vector spaces: vectors of both in one index cannot be compared, and nobody"
@@ -302,8 +306,10 @@ MISTAKES: list[tuple[str, str]] = [
     ),
     (
         route("task: chat, pick: mini, require: [x]"),
-        "o.yaml:9: routes.a.require: expected one of audio, forced_tools, json_schema, parallel_tools, pdf, reasoning,"
-        " tools, video, vision, context_tokens, max_output_tokens, region; found 'x'",
+        (
+            "o.yaml:9: routes.a.require: expected one of audio, forced_tools, json_schema, parallel_tools, pdf,"
+            " reasoning, tools, video, vision, context_tokens, max_output_tokens, region; found 'x'"
+        ),
     ),
     (
         route("task: chat, pick: openai/"),
