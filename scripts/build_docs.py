@@ -41,6 +41,10 @@ _SECTIONS = {
     "log.rotate": "RotateConfig",
     "log.content": "ContentConfig",
     "profile": "ProfileConfig",
+    "budgets": "BudgetConfig",
+    "budgets.for": "ForConfig",
+    "prices": "PricesConfig",
+    "otel": "OtelConfig",
 }
 """Headings for models of the file. A model that is named nowhere here gets a heading of its own name."""
 
