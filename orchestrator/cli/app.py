@@ -16,6 +16,7 @@ from orchestrator.cli.diff import diff
 from orchestrator.cli.embed import embed
 from orchestrator.cli.price import price
 from orchestrator.cli.prices import prices
+from orchestrator.cli.litellm_import import import_litellm
 from orchestrator.cli.rerank import rerank
 from orchestrator.cli.routes import routes
 from orchestrator.cli.schema import schema
@@ -53,6 +54,7 @@ app.command("diff")(diff)
 app.command("chat")(chat)
 app.command("embed")(embed)
 app.command("rerank")(rerank)
+app.command("import-litellm")(import_litellm)
 app.command("routes")(routes)
 app.command("schema")(schema)
 app.command("costs")(costs)
