@@ -171,6 +171,16 @@ def test_usage_costs_what_the_vendors_rule_says(row: dict[str, Any]) -> None:
         assert (cost.total, cost.unknown) == (evaluate(row["cost"]), None)
 
 
+@pytest.mark.parametrize("row", named("known_differences"))
+def test_a_known_difference_is_as_large_as_told(row: dict[str, Any]) -> None:
+    """Where we differ from the vendor, we say exactly what the row has as `ours`."""
+    cost = price(row)
+    if cost.total is None:
+        assert f"unknown: {cost.unknown}" == row["ours"]
+    else:
+        assert cost.total == evaluate(row["ours"]) != evaluate(row["cost"])
+
+
 def test_rows_are_told_apart_and_explained() -> None:
     """No two rows of a kind share a name, and each has a rule and either a cost or the reason why there is none."""
     every = [*rows("rows"), *rows("known_differences")]
