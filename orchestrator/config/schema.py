@@ -168,10 +168,11 @@ class ProviderConfig(FileModel):
     )
     region: Text | None = Field(default=None, description="Where requests are processed; logged with each call.")
     retention: Text | None = Field(
-        default=None, description="How long the vendor keeps what is sent, in your words; logged with each call."
+        default=None,
+        description="How long the vendor keeps what is sent, in your words; for `orchestrator routes` and `diff`.",
     )
     trains: Flag | None = Field(
-        default=None, description="Whether the vendor trains on what is sent; logged with each call."
+        default=None, description="Whether the vendor trains on what is sent; for `orchestrator routes` and `diff`."
     )
     limits: LimitsConfig | None = Field(default=None, description="Limits of the account.")
     headers: dict[str, str | Secret] = Field(
