@@ -14,9 +14,10 @@ from orchestrator.cli.dashboard import dashboard
 from orchestrator.cli.demo import demo
 from orchestrator.cli.diff import diff
 from orchestrator.cli.embed import embed
+from orchestrator.cli.init import init
+from orchestrator.cli.litellm_import import import_litellm
 from orchestrator.cli.price import price
 from orchestrator.cli.prices import prices
-from orchestrator.cli.litellm_import import import_litellm
 from orchestrator.cli.rerank import rerank
 from orchestrator.cli.routes import routes
 from orchestrator.cli.schema import schema
@@ -55,6 +56,7 @@ app.command("chat")(chat)
 app.command("embed")(embed)
 app.command("rerank")(rerank)
 app.command("import-litellm")(import_litellm)
+app.command("init")(init)
 app.command("routes")(routes)
 app.command("schema")(schema)
 app.command("costs")(costs)

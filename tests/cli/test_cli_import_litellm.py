@@ -16,7 +16,10 @@ from orchestrator.config import Config, load_file
 from orchestrator.config.tree import dotted
 from orchestrator.config.yaml import parse_yaml
 
-BASE = "model_list:\n  - {model_name: gpt, litellm_params: {model: openai/gpt-4o-mini, api_key: os.environ/OPENAI_API_KEY}}\n"
+BASE = """\
+model_list:
+  - {model_name: gpt, litellm_params: {model: openai/gpt-4o-mini, api_key: os.environ/OPENAI_API_KEY}}
+"""
 OTHER = "  - {model_name: sonnet, litellm_params: {model: anthropic/claude-sonnet-4-5, api_key: os.environ/AKEY}}\n"
 SOURCES = {
     "fallbacks": BASE + OTHER + "litellm_settings: {fallbacks: [{gpt: [sonnet]}], default_fallbacks: [sonnet]}\n",
