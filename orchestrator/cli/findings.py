@@ -95,8 +95,6 @@ def _lines(file: str) -> list[str]:
 
 def _excerpt(line: str, place: Place, key: str, width: int, colour: str) -> Iterable[Text]:
     number = str(place.line)
-    bar = Text(f"{' ' * len(number)} |", "blue")
-    yield bar
     start = (place.column or 1) - 1
     # Tabs would move the mark, and what is left out of the line too.
     before, after = _without_secrets(line[:start]), _without_secrets(line[start:])

@@ -37,26 +37,22 @@ WRONG_SCREEN = """\
 error: providers.openai.api_key: a literal secret is refused; use {env: NAME} or
 {file: path}
  --> o.yaml:3:26
-  |
 3 |   openai: {kind: openai, api_key: …, region: us}
   |                          ^^^^^^^
 
 error: routes.answer.pick: this key is missing
  --> o.yaml:5:3
-  |
 5 |   answer:
   |   ^^^^^^
 
 error: routes.answer.pik: unknown key 'pik'; did you mean 'pick'?
  --> o.yaml:7:5
-  |
 7 |     pik: openai/gpt-4o
   |     ^^^
 
 error: routes.answer.deadline: expected a duration such as 30s, 1m30s or 500ms,
 found '30 sec'
  --> o.yaml:8:5
-  |
 8 |     deadline: 30 sec
   |     ^^^^^^^^
 
