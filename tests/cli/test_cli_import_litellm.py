@@ -196,6 +196,13 @@ def test_azure_keeps_version_address_and_price(source: Path, tmp_path: Path) -> 
     assert config.deployments["gpt"].priced_as == "azure/gpt-4o"
 
 
+def test_a_key_that_litellm_finds_itself_is_looked_for_in_the_same_variable(source: Path, tmp_path: Path) -> None:
+    """Without `api_key` the variable is the one that LiteLLM reads, so that nothing has to be set anew."""
+    provider = loaded(imported(source, "weights"), tmp_path).providers["azure"]
+    assert provider.api_key is not None
+    assert provider.api_key.name == "AZURE_API_KEY"
+
+
 def test_prices_are_exact_per_million(source: Path, tmp_path: Path) -> None:
     """A price per token becomes one per million without a rounding error."""
     price = loaded(imported(source, "options"), tmp_path).deployments["own"].price

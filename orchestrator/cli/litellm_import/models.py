@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from orchestrator.cli.litellm_import.ledger import Ledger
-from orchestrator.cli.litellm_import.tables import BEGINNINGS, KINDS, OPTIONS, PRICES, SETTINGS, TASKS
+from orchestrator.cli.litellm_import.tables import BEGINNINGS, KINDS, OPTIONS, PRICES, SETTINGS, TASKS, VARIABLES
 from orchestrator.config.checks import SECRET_HEADERS
 from orchestrator.config.tree import KeyPath
 from orchestrator.registry import find
@@ -168,7 +168,7 @@ class _Reader:
             if self._params.get(key) and "base_url" not in entry:
                 self._use(key)
                 entry["base_url"] = reference(self._params[key])
-        entry |= self._credential(kind, entry)
+        entry |= self._credential(kind)
         names = SETTINGS.get(kind, {})
         if kind == "litellm":
             names = {key: key for key in find(kind).profile.settings if key != "custom_llm_provider"}
@@ -178,12 +178,14 @@ class _Reader:
         headers = self._headers(kind)
         return entry | ({"headers": headers} if headers else {})
 
-    def _credential(self, kind: str, entry: Mapping[str, Any]) -> dict[str, Any]:
+    def _credential(self, kind: str) -> dict[str, Any]:
         profile = find(kind).profile
-        usual = profile.api_key_env[0] if profile.api_key_env else f"{kind.upper()}_API_KEY"
+        usual = VARIABLES.get(kind) or next(iter(profile.api_key_env), f"{kind.upper()}_API_KEY")
         given = self._params.get("api_key")
         if given is None:
-            return {"api_key": {"env": usual}} if profile.key_required and "api_key" not in entry else {}
+            # Azure's client credentials take the key's place; without either LiteLLM reads its variable.
+            needed = profile.key_required or (kind == "azure" and not self._params.get("client_id"))
+            return {"api_key": {"env": usual}} if needed else {}
         found = reference(given)
         if isinstance(found, dict):
             self._use("api_key")

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-__all__ = ["BEGINNINGS", "KINDS", "OPTIONS", "PRICES", "REASONS", "SECTIONS", "SETTINGS", "STRATEGIES", "TASKS"]
+__all__ = [
+    "BEGINNINGS",
+    "KINDS",
+    "OPTIONS",
+    "PRICES",
+    "REASONS",
+    "SECTIONS",
+    "SETTINGS",
+    "STRATEGIES",
+    "TASKS",
+    "VARIABLES",
+]
 
 KINDS: Mapping[str, str] = {
     "anthropic": "anthropic",
@@ -89,6 +100,16 @@ PRICES: Mapping[str, str] = {
     "output_cost_per_reasoning_token": "reasoning",
     "output_cost_per_token": "output",
 }
+
+VARIABLES: Mapping[str, str] = {
+    "azure": "AZURE_API_KEY",
+    "cohere": "COHERE_API_KEY",
+    "databricks": "DATABRICKS_API_KEY",
+    "huggingface": "HUGGINGFACE_API_KEY",
+    "nvidia_nim": "NVIDIA_NIM_API_KEY",
+    "together": "TOGETHERAI_API_KEY",
+}
+"""The variables that LiteLLM reads where they are others than ours."""
 
 TASKS: Mapping[str, str] = {"chat": "chat", "completion": "chat", "embedding": "embed", "rerank": "rerank"}
 
