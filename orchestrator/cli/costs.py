@@ -10,7 +10,7 @@ import typer
 if TYPE_CHECKING:
     from orchestrator.dashboards import Findings, Query
 
-__all__ = ["costs"]
+__all__ = ["Engine", "Format", "costs"]
 
 
 class Format(StrEnum):
