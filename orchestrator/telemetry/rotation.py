@@ -7,7 +7,6 @@ The file in use keeps its name; those put aside sort before it: `calls-2026-11-2
 
 from __future__ import annotations
 
-import fcntl
 import os
 import re
 import time
@@ -114,20 +113,22 @@ def _day(seconds: float) -> str:
 @contextmanager
 def _locked(path: Path) -> Iterator[bool]:
     """Whether the lock could be had."""
+    import fcntl  # noqa: PLC0415 - Windows has none: there a log is not rotated, but everything else is to work
+
     fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
     try:
-        yield (held := _lock(fd))
+        yield (held := _lock(lambda: fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)))
         if held:
             fcntl.flock(fd, fcntl.LOCK_UN)  # said, not left to close: a fork in between would keep it
     finally:
         os.close(fd)
 
 
-def _lock(fd: int) -> bool:
+def _lock(take: Callable[[], None]) -> bool:
     until = time.monotonic() + _LOCK_S
     while True:
         try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            take()
         except BlockingIOError:
             if time.monotonic() > until:
                 return False

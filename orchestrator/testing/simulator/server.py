@@ -101,7 +101,11 @@ class _Door:
             self._server = await loop.create_server(self._connect, sock=self._socket, backlog=BACKLOG)
 
     def _connect(self) -> Connection:
-        return Connection(self.serve, self._connections)
+        connection = Connection(self.serve, self._connections)
+        if self._server is None:  # accepted just before the port was closed; its transport is there a turn later
+            loop = asyncio.get_running_loop()
+            loop.call_soon(loop.call_soon, connection.reset)
+        return connection
 
     def _refuse(self) -> None:
         if self._server is not None:
@@ -112,7 +116,9 @@ class _Door:
         """Close the port and all connections; gives the tasks that were answering."""
         server, self._server = self._server, None
         if server is not None:
-            server.close()
+            # Not `server.close()`: a closed server cannot take a connection that is being accepted at this moment, and
+            # asyncio would lose that one's socket.
+            asyncio.get_running_loop().remove_reader(self._socket)
         self._socket.close()
         tasks = [connection.reset() for connection in list(self._connections)]
         return [task for task in tasks if task is not None]
