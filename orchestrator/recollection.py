@@ -31,7 +31,8 @@ _report = logging.getLogger("orchestrator")
 class Recollection:
     """Reads the log once, when money is first asked for, in a thread: calls wait for it inside their deadlines.
 
-    A line that is torn or of another program is passed over, and counted to the operator.
+    A line that is torn or of another program is passed over, and counted to the operator. A log that cannot be read is
+    told to the operator too, and the budgets begin anew.
     """
 
     def __init__(self, path: Path, budgets: Budgets, store: BudgetStore, clock: Clock) -> None:
@@ -51,15 +52,21 @@ class Recollection:
         with self._lock:
             if self._done:
                 return
-            now = self._clock.time()
-            since = self._budgets.earliest(now)
-            unread = 0
-            for file in log_files(self._path, since):
-                for line in _lines(file, since):
-                    unread += not self._count(line, now)
-            if unread:
-                _report.warning("%d lines of the call log could not be read for the budgets", unread)
+            try:
+                self._read()
+            except OSError as error:
+                _report.error("the call log could not be read for the budgets: %s", error.strerror)
             self._done = True
+
+    def _read(self) -> None:
+        now = self._clock.time()
+        since = self._budgets.earliest(now)
+        unread = 0
+        for file in log_files(self._path, since):
+            for line in _lines(file, since):
+                unread += not self._count(line, now)
+        if unread:
+            _report.warning("%d lines of the call log could not be read for the budgets", unread)
 
     def _count(self, line: bytes, now: float) -> bool:
         """Count one line; False if it says nothing that can be understood."""
@@ -89,15 +96,22 @@ def log_files(path: Path, since: float) -> list[Path]:
     """The log and those put aside by rotation or written by other processes, written to after a Unix time; by name."""
     stem, suffix = (_PLACEHOLDER.sub(".*", re.escape(part)) for part in (path.stem, path.suffix))
     ours = re.compile(rf"{stem}(?:-\d{{4}}-\d\d-\d\d\.\d+)?{suffix}")
-    found = [file for file in path.parent.iterdir() if ours.fullmatch(file.name)] if path.parent.is_dir() else []
-    return sorted(file for file in found if file.stat().st_mtime >= since)
+    try:
+        found = [file for file in path.parent.iterdir() if ours.fullmatch(file.name)]
+    except FileNotFoundError:
+        return []  # nothing has been written yet
+    return sorted(file for file in found if _written_at(file) >= since)
+
+
+def _written_at(file: Path) -> float:
+    try:
+        return file.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0  # another process has put it aside or thrown it away just now
 
 
 def _lines(file: Path, since: float) -> Iterator[bytes]:
     """Lines not written before that time. Older ones are told by their first bytes, without reading them."""
     begin = datetime.fromtimestamp(since, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z").encode()
-    try:
-        with file.open("rb") as lines:
-            yield from (line for line in lines if line[_TIME] >= begin and line.strip())
-    except OSError as error:
-        _report.warning("the call log could not be read for the budgets: %s", error.strerror)
+    with file.open("rb") as lines:
+        yield from (line for line in lines if line[_TIME] >= begin and line.strip())

@@ -10,8 +10,6 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from orchestrator import AsyncOrchestrator, BudgetExceeded
 from orchestrator.recollection import log_files
@@ -55,6 +53,12 @@ def calls(setup: dict[str, Any], count: int, **who: Any) -> int:
     return asyncio.run(scenario())
 
 
+def first_call(log: Path) -> dict[str, Any]:
+    """The first line about a call: budgets write lines of their own."""
+    lines = (orjson.loads(line) for line in log.read_bytes().splitlines())
+    return next(line for line in lines if line["event"] == "llm.call")
+
+
 @pytest.mark.parametrize("more", [{}, {"rotate": {"size": "1kB"}}], ids=["one file", "rotated"])
 def test_spending_goes_on_where_the_last_process_ended(tmp_path, more):
     """Three calls of five fit; a process that starts anew knows of them, also from files put aside."""
@@ -64,6 +68,7 @@ def test_spending_goes_on_where_the_last_process_ended(tmp_path, more):
     assert calls(setup, 5, tenant="acme") == 2
     assert calls(setup, 5, tenant="acme") == 0
     assert calls(setup, 5, tenant="other") == 5
+    assert (len(list(tmp_path.glob("calls-*.jsonl"))) > 3) == ("rotate" in more)
 
 
 def test_what_is_over_torn_or_foreign_does_not_count(tmp_path, caplog):
@@ -71,8 +76,7 @@ def test_what_is_over_torn_or_foreign_does_not_count(tmp_path, caplog):
     log = tmp_path / "calls.jsonl"
     setup = config(log, {"usd": "0.0111", "window": "day"})
     assert calls(setup, 5) == 1
-    line = log.read_bytes().splitlines()[0]
-    told = orjson.loads(line)
+    told = first_call(log)
     old = {**told, "ts": (datetime.now(UTC) - timedelta(days=2)).isoformat(timespec="milliseconds")[:23] + "Z"}
     foreign = b'{"ts":"9999-01-01T00:00:00.000Z","event":"llm.call"}'
     log.write_bytes(b"\n".join([orjson.dumps(old), b'{"ts":"9999 torn', foreign, b""]))
@@ -81,27 +85,40 @@ def test_what_is_over_torn_or_foreign_does_not_count(tmp_path, caplog):
     assert "2 lines of the call log could not be read" in caplog.text
 
 
-def test_failed_attempts_count_for_their_own_provider(tmp_path):
-    """A line with several attempts charges each attempt's provider."""
+@pytest.mark.parametrize(("own", "left"), [(0.0005, 1), (0.005, 0)])
+def test_failed_attempts_count_for_their_own_provider(tmp_path, own, left):
+    """A line with several attempts charges each attempt's provider, and no more than that."""
     log = tmp_path / "calls.jsonl"
     setup = config(log, {"usd": "0.0111", "window": "day", "per": "provider", "for": {"provider": "a"}})
     assert calls(setup, 1) == 1
-    told = orjson.loads(log.read_bytes().splitlines()[0])
-    tries = [{"provider": name, "cost_usd": usd} for name, usd in (("b", 5.0), ("a", 0.0005))]
+    told = first_call(log)
+    tries = [{"provider": name, "cost_usd": usd} for name, usd in (("b", 5.0), ("a", own))]
     log.write_bytes(orjson.dumps({**told, "attempts": tries, "cost_usd": 5.0005}) + b"\n")
-    assert calls(setup, 5) == 1
-
-
-@given(st.text(max_size=40).filter(lambda name: "/" not in name and "\0" not in name))
-def test_names_of_other_files_are_not_ours(name):
-    """Only the log and what rotation or other processes made of it is read."""
-    assert log_files(Path("/nowhere") / (name or "x"), 0) == []
+    assert calls(setup, 5) == left
 
 
 def test_files_of_other_processes(tmp_path):
     """With a file per process or machine, all of them are read, and no stranger's."""
-    names = ["calls-1.jsonl", "calls-22.jsonl", "calls-22-2026-11-23.000001.jsonl", "other.jsonl", "calls-1.jsonl.lock"]
-    for name in names:
+    ours = ["calls-1.jsonl", "calls-22-2026-11-23.000001.jsonl", "calls-22.jsonl"]
+    for name in (*ours, "other.jsonl", "calls-1.jsonl.lock", "xcalls-1.jsonl", "callsX1.jsonl"):
         (tmp_path / name).write_text("")
-    found = [file.name for file in log_files(tmp_path / "calls-{pid}.jsonl", 0)]
-    assert found == ["calls-1.jsonl", "calls-22-2026-11-23.000001.jsonl", "calls-22.jsonl"]
+    assert [file.name for file in log_files(tmp_path / "calls-{pid}.jsonl", 0)] == ours
+
+
+def test_files_of_one_log(tmp_path):
+    """Without a file per process only the log and what rotation put aside is read, and nothing older than asked."""
+    ours = ["calls-2026-11-23.000001.jsonl", "calls.jsonl"]
+    for name in (*ours, "calls-1.jsonl", "calls.jsonl.lock", "calls_jsonl"):
+        (tmp_path / name).write_text("")
+    assert [file.name for file in log_files(tmp_path / "calls.jsonl", 0)] == ours
+    assert log_files(tmp_path / "calls.jsonl", 9e9) == []
+    assert log_files(tmp_path / "none" / "calls.jsonl", 0) == []
+
+
+def test_a_log_that_cannot_be_read(tmp_path, caplog):
+    """A log that is no file costs no call: the operator is told, and the budget begins anew."""
+    log = tmp_path / "calls.jsonl"
+    log.mkdir()
+    with caplog.at_level(logging.ERROR, logger="orchestrator"):
+        assert calls(config(log, {"usd": "0.0111", "window": "day"}), 5) == 1
+    assert "could not be read for the budgets" in caplog.text
