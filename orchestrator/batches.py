@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any, TypeVar
@@ -18,7 +19,7 @@ AT_ONCE = 4
 
 AnswerT = TypeVar("AnswerT")
 
-_COUNTS = tuple([field.name for field in fields(Usage) if field.name not in ("source", "raw")])
+_COUNTS = tuple([field.name for field in fields(Usage) if field.name not in ("extras", "source", "raw")])
 
 
 def batches(request: EmbedRequest, size: int) -> list[EmbedRequest]:
@@ -65,8 +66,10 @@ def _usage(parts: Sequence[Usage | None]) -> Usage | None:
         return None
     counts = {name: [getattr(part, name) for part in known] for name in _COUNTS}
     raws = [part.raw for part in known if part.raw is not None]
+    extras = sum([Counter(part.extras) for part in known if part.extras], Counter[str]())
     return Usage(
         **{name: None if None in values else sum(values) for name, values in counts.items()},
+        extras=dict(extras) or None,
         source="estimate" if any(part.source == "estimate" for part in known) else "vendor",
         raw=_summed(raws) if raws else None,
     )

@@ -103,10 +103,16 @@ def _usage(one: Mapping[str, Any]) -> Usage:
     units, terms = one.get("search_units"), one.get("price_terms")
     return Usage(
         **counts,
+        extras=_extras(terms),
         search_units=units if isinstance(units, int | float) else None,
         source="estimate" if one.get("usage_source") == "estimate" else "vendor",
         raw=terms if isinstance(terms, dict) else None,
     )
+
+
+def _extras(terms: Any) -> dict[str, int] | None:
+    extras = terms.get("extras") if isinstance(terms, dict) else None
+    return {name: n for name, n in extras.items() if type(n) is int} if isinstance(extras, dict) else None
 
 
 def _time(value: Any) -> datetime:

@@ -150,9 +150,8 @@ def _attempt(attempt: Attempt) -> dict[str, Any]:
 def _terms(usage: Usage) -> dict[str, Any] | None:
     """Of the vendor's own usage, what decides the price beyond the counts."""
     raw = usage.raw
-    if not raw or TERMS.isdisjoint(raw):
-        return None
-    return {name: raw[name] for name in raw if name in TERMS}
+    terms = {name: raw[name] for name in raw if name in TERMS} if raw and not TERMS.isdisjoint(raw) else None
+    return {**(terms or {}), "extras": dict(usage.extras)} if usage.extras else terms
 
 
 def timestamp(seconds: float) -> str:

@@ -80,7 +80,7 @@ FIELDS: Mapping[str, Field] = {
     "items": _count("Texts embedded or documents ranked.", "orchestrator.items"),
     "dimensions": _count("Numbers per vector.", "gen_ai.embeddings.dimension.count"),
     "price_asked": _name("The model whose price was looked up.", "orchestrator.price.asked"),
-    "price_terms": Field("object null", "What the vendor's usage says of the terms it bills by."),
+    "price_terms": Field("object null", "Terms the vendor's usage says it bills by; `extras`: further counts."),
     "priced_at": _name("The time whose prices hold, if not the line's own.", "orchestrator.price.at"),
     "cost_usd": Field("number null", "US dollars, exact, failed attempts included.", "gen_ai.usage.cost"),
     "cost": Field("object", "US dollars by bucket (input, output, cache_read, ...)."),

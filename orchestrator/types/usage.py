@@ -23,6 +23,17 @@ class Usage:
     `output_audio_tokens`; `cache_write_tokens` contains `cache_write_1h_tokens`. Unknown is None, never 0. `raw` is
     the vendor's own object.
 
+    `extras` has counts of what few models bill, by the price row's bucket, and only where the vendor counts them:
+
+    | bucket | count |
+    | --- | --- |
+    | `cache_read_audio`, `cache_read_image` | tokens, part of `cache_read_tokens` and of the input's sound or images |
+    | `input_video` | tokens, part of `input_tokens` |
+    | `output_image`, `output_video` | tokens, part of `output_tokens` |
+    | `web_search` | searches of the web that the vendor ran for this answer: calls of its tool, or queries (Google) |
+    | `map_search` | queries of Google Maps |
+    | `file_search` | searches of files stored at the vendor |
+
     Example:
         >>> Usage(input_tokens=1200, cache_read_tokens=1000, output_tokens=300).total_tokens
         1500
@@ -38,6 +49,7 @@ class Usage:
     input_image_tokens: int | None = None
     output_audio_tokens: int | None = None
     search_units: float | None = None
+    extras: Mapping[str, int] | None = None
     source: UsageSource = "vendor"
     raw: Mapping[str, Any] | None = field(default=None, repr=False)
 

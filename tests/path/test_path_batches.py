@@ -84,6 +84,8 @@ def test_an_unknown_count_makes_the_sum_unknown():
     """A count that one answer lacks is unknown in the sum, never a partial one."""
     known = EmbedResult(vectors=[[1.0]], usage=Usage(input_tokens=3, raw={"total": 3, "unit": "t"}))
     unknown = EmbedResult(vectors=[[2.0]], usage=Usage(input_tokens=None))
+    counted = EmbedResult(vectors=[[3.0]], usage=Usage(input_tokens=1, extras={"input_video": 5}))
+    assert joined([counted, known, counted]).usage.extras == {"input_video": 10}
     assert joined([known, known]).usage == Usage(input_tokens=6, raw={"total": 6, "unit": "t"})
     assert joined([known, unknown]).usage.input_tokens is None
     assert joined([known, EmbedResult(vectors=[[1.0]])]).usage is None
