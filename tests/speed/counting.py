@@ -18,7 +18,7 @@ import tempfile
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from random import Random
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT / "benchmarks"), str(ROOT), str(ROOT / "providers")]
@@ -28,6 +28,7 @@ from speed.honest import KEY_VARIABLE, honest_config  # noqa: E402
 
 from orchestrator import AsyncOrchestrator  # noqa: E402
 from orchestrator.spec.transport import Endpoint, HttpReply, HttpRequest  # noqa: E402
+from orchestrator.types import Cost  # noqa: E402
 
 RECORD = Path(__file__).with_name("function_calls.json")
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
@@ -35,6 +36,7 @@ PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 _WARM_UP = 30
 _CALLS = 101
 
+Result = TypeVar("Result")
 Counts: TypeAlias = dict[str, dict[str, int]]
 """By work (`chat`): by kind (`python`, `c`), the functions called."""
 
@@ -95,18 +97,19 @@ class Counter:
             self.c += 1
 
 
-async def counted(work: Callable[[], Awaitable[None]]) -> dict[str, int]:
+async def counted(work: Callable[[], Awaitable[Result]], right: Callable[[Result], bool]) -> dict[str, int]:
     """Functions that this work calls, medians: what comes only now and then is no part of a call."""
     for _ in range(_WARM_UP):
-        await work()
+        assert right(await work())
     counters = [Counter() for _ in range(_CALLS)]
     for counter in counters:
         await asyncio.sleep(0)  # the event loop clears its cancelled timers away
         sys.setprofile(counter)
         try:
-            await work()
+            result = await work()
         finally:
             sys.setprofile(None)
+        assert right(result)
     return {kind: int(statistics.median(getattr(one, kind) for one in counters)) for kind in ("python", "c")}
 
 
@@ -119,33 +122,44 @@ async def measured() -> Counts:
         pieces = AsyncOrchestrator(config, transport=AtOnce(whole=False), random=Random(7))
         async with whole, pieces:
             return {
-                "chat": await counted(lambda: chat(whole)),
-                "stream of 42 events in one write": await counted(lambda: stream(whole)),
-                "stream of 42 events, one write per event": await counted(lambda: stream(pieces)),
-                "embed 32 texts": await counted(lambda: embed(whole)),
+                "chat": await counted(lambda: chat(whole), right_text),
+                "stream of 42 events in one write": await counted(lambda: stream(whole), right_text),
+                "stream of 42 events, one write per event": await counted(lambda: stream(pieces), right_text),
+                "embed 32 texts": await counted(lambda: embed(whole), right_vectors),
             }
 
 
-async def chat(llm: AsyncOrchestrator) -> None:
+async def chat(llm: AsyncOrchestrator) -> tuple[str, Cost]:
     """One chat."""
     reply = await llm.chat("answer", canned.MESSAGES)
-    assert reply.text == canned.TEXT
-    assert reply.cost.total
+    return reply.text, reply.cost
 
 
-async def stream(llm: AsyncOrchestrator) -> None:
+async def stream(llm: AsyncOrchestrator) -> tuple[str, Cost]:
     """One stream, read to its end."""
     async with llm.stream("answer", canned.MESSAGES) as events:
         pieces = [text async for text in events.text]
-    assert "".join(pieces) == canned.TEXT
-    assert events.reply.cost.total
+    return "".join(pieces), events.reply.cost
 
 
-async def embed(llm: AsyncOrchestrator) -> None:
-    """One batch of texts."""
+async def embed(llm: AsyncOrchestrator) -> tuple[Sequence[Sequence[float]], Cost]:
+    """One batch of texts. A number of each vector is read, so that none may be left undecoded."""
     reply = await llm.embed("search", canned.TEXTS)
-    assert canned.right_vectors(reply.vectors)
-    assert reply.cost.total
+    vectors = reply.vectors
+    _ = [vector[0] for vector in vectors]
+    return vectors, reply.cost
+
+
+def right_text(result: tuple[str, Cost]) -> bool:
+    """The whole text came, and a price."""
+    text, cost = result
+    return text == canned.TEXT and bool(cost.total)
+
+
+def right_vectors(result: tuple[Sequence[Sequence[float]], Cost]) -> bool:
+    """All vectors came, and a price."""
+    vectors, cost = result
+    return canned.right_vectors(vectors) and bool(cost.total)
 
 
 def on_record() -> dict[str, Counts]:
@@ -163,7 +177,7 @@ def main() -> None:
     for work, kinds in counts.items():
         for kind, count in kinds.items():
             before = record.get(PYTHON, {}).get(work, {}).get(kind)
-            print(f"{work + ', ' + kind:48s} {count:6d}   on record: {before}")
+            sys.stdout.write(f"{work + ', ' + kind:48s} {count:6d}   on record: {before}\n")
     if update:
         RECORD.write_text(json.dumps(dict(sorted((record | {PYTHON: counts}).items())), indent=2) + "\n")
 
