@@ -8,6 +8,7 @@ from random import Random
 from typing import Any, Literal
 
 from orchestrator.backends import Source
+from orchestrator.charged import charged
 from orchestrator.errors import OrchestratorError
 from orchestrator.policies.breaker import Pass, blames
 from orchestrator.policies.budgets import Spending
@@ -146,6 +147,7 @@ class Exchange:
             repair=self.repair,
             served=served,
             ended=ended,
+            budgets=charged(self.spending.charges) if self.spending is not None else (),
         )
         call.attempts.append(attempt)
         return attempt

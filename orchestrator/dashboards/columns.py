@@ -14,13 +14,15 @@ __all__ = ["ATTEMPT_COLUMNS", "COLUMNS", "column_map"]
 
 _TEXT, _COUNT, _REAL, _FLAG = "VARCHAR", "BIGINT", "DOUBLE", "BOOLEAN"
 
+_BUDGETS = 'STRUCT(budget VARCHAR, per VARCHAR, whose VARCHAR, "window" VARCHAR, period VARCHAR, limit_usd VARCHAR)[]'
+
 ATTEMPT_COLUMNS: Mapping[str, str] = {
     "deployment": _TEXT, "provider": _TEXT, "model": _TEXT, "error": _TEXT, "status": _COUNT, "duration_ms": _REAL,
     "input_tokens": _COUNT, "output_tokens": _COUNT, "cache_read_tokens": _COUNT, "cache_write_tokens": _COUNT,
     "search_units": _REAL, "reasoning_tokens": _COUNT, "cache_write_1h_tokens": _COUNT, "input_audio_tokens": _COUNT,
     "input_image_tokens": _COUNT, "output_audio_tokens": _COUNT, "usage_source": _TEXT, "response_model": _TEXT,
-    "price_asked": _TEXT, "price_terms": "JSON", "priced_at": _TEXT, "cost_unknown": _TEXT,
-    "cost_usd": _TEXT, "price_row": _TEXT, "maybe_billed": _FLAG, "repair": _FLAG, "request_id": _TEXT,
+    "price_asked": _TEXT, "price_terms": "JSON", "price_factor": _TEXT, "priced_at": _TEXT, "cost_unknown": _TEXT,
+    "cost_usd": _TEXT, "price_row": _TEXT, "budgets": _BUDGETS, "maybe_billed": _FLAG, "repair": _FLAG, "request_id": _TEXT,
 }  # fmt: skip
 """Keys of an entry of `attempts` with their DuckDB types."""
 
@@ -34,9 +36,9 @@ COLUMNS: Mapping[str, str] = {
     "input_tokens": _COUNT, "output_tokens": _COUNT, "cache_read_tokens": _COUNT, "cache_write_tokens": _COUNT,
     "reasoning_tokens": _COUNT, "search_units": _REAL, "cache_write_1h_tokens": _COUNT, "input_audio_tokens": _COUNT,
     "input_image_tokens": _COUNT, "output_audio_tokens": _COUNT, "usage_source": _TEXT, "items": _COUNT,
-    "dimensions": _COUNT, "price_asked": _TEXT, "price_terms": "JSON", "priced_at": _TEXT,
+    "dimensions": _COUNT, "price_asked": _TEXT, "price_terms": "JSON", "price_factor": _TEXT, "priced_at": _TEXT,
     "cost_usd": _TEXT, "cost": "MAP(VARCHAR, VARCHAR)", "cost_unknown": _TEXT, "cost_estimated": _FLAG,
-    "price_row": _TEXT, "price_book": _TEXT,
+    "price_row": _TEXT, "price_book": _TEXT, "budgets": _BUDGETS,
     "duration_ms": _REAL, "first_token_ms": _REAL, "queue_ms": _REAL, "wait_ms": _REAL,
     "finish_reason": _TEXT, "cache_hit": _FLAG, "attempts": _ATTEMPTS,
 }  # fmt: skip

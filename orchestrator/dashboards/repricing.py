@@ -81,6 +81,9 @@ class _Prices:
         row = self._find(asked, served if isinstance(served, str) else None)
         if row is None:
             return None, f"the price book has no row for {asked}", None
+        factor = as_money(one.get("price_factor"))
+        if factor is not None:
+            row = row.scaled(factor)
         cost = row.cost(_usage(one), at=_time(one.get("priced_at") or line.get("ts")))
         return cost.total, cost.unknown, asked if cost.price_row == "config" else cost.price_row
 

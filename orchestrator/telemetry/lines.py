@@ -27,8 +27,8 @@ KEYS = (
     "tenant", "user", "tags", "stream",
     "input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens", "reasoning_tokens", "search_units",
     "cache_write_1h_tokens", "input_audio_tokens", "input_image_tokens", "output_audio_tokens",
-    "usage_source", "items", "dimensions", "price_asked", "price_terms", "priced_at",
-    "cost_usd", "cost", "cost_unknown", "cost_estimated", "price_row", "price_book",
+    "usage_source", "items", "dimensions", "price_asked", "price_terms", "price_factor", "priced_at",
+    "cost_usd", "cost", "cost_unknown", "cost_estimated", "price_row", "price_book", "budgets",
     "duration_ms", "first_token_ms", "queue_ms", "wait_ms",
     "finish_reason", "cache_hit", "attempts",
 )  # fmt: skip
@@ -97,6 +97,7 @@ def _call(event: CallEvent) -> dict[str, Any]:
         "dimensions": event.dimensions,
         "price_asked": last.cost.asked if last and last.cost else None,
         "price_terms": _terms(usage),
+        "price_factor": _money(last.cost.factor) if last and last.cost else None,
         "priced_at": timestamp(last.ended) if last and last.ended is not None else None,
         "cost_usd": _money(cost.total),
         "cost": {name: _money(amount) for name, amount in cost.buckets.items()},
@@ -104,6 +105,7 @@ def _call(event: CallEvent) -> dict[str, Any]:
         "cost_estimated": cost.estimated,
         "price_row": cost.price_row,
         "price_book": cost.price_book,
+        "budgets": _budgets(last) if last else None,
         "duration_ms": _ms(timings.duration_ms),
         "first_token_ms": _ms(timings.first_token_ms),
         "queue_ms": _ms(timings.queue_ms),
@@ -137,10 +139,12 @@ def _attempt(attempt: Attempt) -> dict[str, Any]:
         "response_model": attempt.served,
         "price_asked": attempt.cost.asked if attempt.cost else None,
         "price_terms": _terms(usage),
+        "price_factor": _money(attempt.cost.factor) if attempt.cost else None,
         "priced_at": timestamp(attempt.ended) if attempt.ended is not None else None,
         "cost_unknown": attempt.cost.unknown if attempt.cost else None,
         "cost_usd": _money(attempt.cost.total) if attempt.cost else None,
         "price_row": attempt.cost.price_row if attempt.cost else None,
+        "budgets": _budgets(attempt),
         "maybe_billed": attempt.maybe_billed,
         "repair": attempt.repair,
         "request_id": attempt.request_id,
@@ -152,6 +156,20 @@ def _terms(usage: Usage) -> dict[str, Any] | None:
     raw = usage.raw
     terms = {name: raw[name] for name in raw if name in TERMS} if raw and not TERMS.isdisjoint(raw) else None
     return {**(terms or {}), "extras": dict(usage.extras)} if usage.extras else terms
+
+
+def _budgets(attempt: Attempt) -> list[dict[str, Any]] | None:
+    return [
+        {
+            "budget": one.budget,
+            "per": one.per,
+            "whose": one.whose,
+            "window": one.window,
+            "period": one.period,
+            "limit_usd": _money(one.limit_usd),
+        }
+        for one in attempt.budgets
+    ] or None
 
 
 def timestamp(seconds: float) -> str:

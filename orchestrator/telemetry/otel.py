@@ -228,6 +228,8 @@ def _attributes(event: CallEvent) -> dict[str, Any]:
     """The line's values by their OpenTelemetry names; money as a float, which is what attributes can hold."""
     values = line(event)
     values["cost_usd"] = None if event.cost.total is None else float(event.cost.total)
+    factor = event.attempts[-1].cost.factor if event.attempts and event.attempts[-1].cost else None
+    values["price_factor"] = None if factor is None else float(factor)
     values["finish_reason"] = None if event.finish_reason is None else (event.finish_reason,)
     values["task"] = _OPERATIONS.get(event.task, event.task)
     values["stream"] = event.stream or None  # the conventions have it only where it is true

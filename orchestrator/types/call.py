@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any, Literal
 
 from orchestrator.types.usage import Cost, Usage
 
-__all__ = ["Attempt", "CallWarning", "Reply", "Task", "Timings"]
+__all__ = ["Attempt", "CallWarning", "Charged", "Reply", "Task", "Timings"]
 
 Task = Literal["chat", "embed", "rerank"]
 
@@ -26,11 +27,33 @@ class CallWarning:
     message: str
 
 
+@dataclass(frozen=True, slots=True)
+class Charged:
+    """A budget that an attempt was counted in.
+
+    Attributes:
+        budget: its name.
+        per: what it goes by, as in the file: `all`, `tenant`, `user`, `route`, `provider` or `tags.NAME`.
+        whose: the tenant, user, ... whose share it was; empty for all.
+        window: `call`, `hour`, `day` or `month`.
+        period: the window that it fell into, in the budget's time zone: `2026-11`, `2026-11-23`, or the time in UTC at
+            which its hour began; empty for `call`.
+        limit_usd: dollars per window, then in force.
+    """
+
+    budget: str
+    per: str
+    whose: str
+    window: str
+    period: str
+    limit_usd: Decimal
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
     """One exchange with one deployment. `error` is the class name of the failure, None for the one that answered.
     `repair`: it asked to correct the answer of the attempt before. `served`: the model that the vendor says it was.
-    `ended`: seconds since the epoch, the moment whose prices hold.
+    `ended`: seconds since the epoch, the moment whose prices hold. `budgets`: those that count what it cost.
     """
 
     number: int
@@ -50,6 +73,7 @@ class Attempt:
     repair: bool = False
     served: str | None = None
     ended: float | None = None
+    budgets: tuple[Charged, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

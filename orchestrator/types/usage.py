@@ -76,6 +76,7 @@ class Cost:
         price_book: version of the book that row came from.
         asked: the `vendor/model` that the price book was asked for, whether it had a row or not; None where no book
             was asked. With it and the model that served, old usage is priced again.
+        factor: what the file's `discount` left of the book's prices, 0.85 for 15 % off; None for all of it.
         estimated: some of the usage behind it is our estimate, not the vendor's count.
 
     Example:
@@ -90,6 +91,7 @@ class Cost:
     price_row: str | None = None
     price_book: str | None = None
     asked: str | None = field(default=None, compare=False)
+    factor: Decimal | None = field(default=None, compare=False)
     estimated: bool = False
 
     __repr__ = known

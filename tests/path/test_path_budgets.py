@@ -230,3 +230,20 @@ def test_a_stream_that_is_closed_early_settles() -> None:
 
     found.run(scenario)
     assert len(found.sent) == 5
+
+
+def test_each_attempt_says_which_budgets_count_it() -> None:
+    """The record of an attempt names the budgets it was charged to, their windows and limits, and whose share it is."""
+    budgets = (
+        {"name": "All", "usd": 5, "window": "month"},
+        {"name": "Each", "per": "tenant", "usd": "0.5", "window": "hour", "on_exceed": "warn"},
+        {"name": "Others", "usd": 1, "window": "day", "only": {"tenant": ["globex"]}},
+    )
+    found = world({"a": lambda _request: LONG}, *budgets)
+    reply = found.run(lambda client: client.chat("answer", "hello", tenant="acme"))
+    month, hour = reply.attempts[0].budgets
+    assert (month.budget, month.per, month.whose, month.window, month.limit_usd) == ("All", "all", "", "month", 5)
+    assert (hour.budget, hour.per, hour.whose, hour.window) == ("Each", "tenant", "acme", "hour")
+    assert hour.limit_usd == Decimal("0.5")
+    assert hour.period.startswith(month.period)
+    assert hour.period.endswith(":00Z")

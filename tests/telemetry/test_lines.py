@@ -12,7 +12,7 @@ from log_events import call
 from orchestrator.errors import RateLimited
 from orchestrator.spec.events import CallContext, NoticeEvent
 from orchestrator.telemetry.lines import KEYS, SCHEMA, line
-from orchestrator.types.call import Attempt, Timings
+from orchestrator.types.call import Attempt, Charged, Timings
 from orchestrator.types.usage import Cost, Usage
 
 
@@ -59,10 +59,10 @@ def test_full_line():
         "stream": True, "input_tokens": 10, "output_tokens": 5, "cache_read_tokens": 4, "cache_write_tokens": 0,
         "reasoning_tokens": 2, "search_units": None, "cache_write_1h_tokens": None, "input_audio_tokens": None,
         "input_image_tokens": None, "output_audio_tokens": None, "usage_source": "vendor", "items": None,
-        "dimensions": None, "price_asked": None, "price_terms": None, "priced_at": None,
+        "dimensions": None, "price_asked": None, "price_terms": None, "price_factor": None, "priced_at": None,
         "cost_usd": Decimal("0.00000032"),
         "cost": {"input": Decimal("0.0000002"), "output": Decimal("0.00000012")},
-        "cost_unknown": None, "cost_estimated": True, "price_row": "openai/x", "price_book": "2026-11",
+        "cost_unknown": None, "cost_estimated": True, "price_row": "openai/x", "price_book": "2026-11", "budgets": None,
         "duration_ms": Decimal("12.346"), "first_token_ms": Decimal("3.142"), "queue_ms": Decimal("1.0"),
         "wait_ms": Decimal("2.0"), "finish_reason": "stop", "cache_hit": False, "attempts": None,
     }  # fmt: skip
@@ -143,3 +143,16 @@ def test_notices():
     assert parsed(event) == {
         "ts": "1970-01-01T00:00:00.000Z", "event": "llm.log.dropped", "schema": SCHEMA, "message": "lost", "lines": 3,
     }  # fmt: skip
+
+
+def test_the_discount_and_the_budgets_that_count_an_attempt():
+    """A line says which part of the book's price was paid and what each budget was then, of each attempt too."""
+    budget = Charged("Each", "tenant", "acme", "day", "2026-11-23", Decimal("0.50"))
+    cost = Cost(total=Decimal("0.85"), factor=Decimal("0.85"), asked="openai/x")
+    first, second = (attempt(number, cost=cost, budgets=(budget,)) for number in (1, 2))
+    written_down = {
+        "budget": "Each", "per": "tenant", "whose": "acme", "window": "day", "period": "2026-11-23",
+        "limit_usd": Decimal("0.50"),
+    }  # fmt: skip
+    for found in (parsed(call(attempts=(first,))), parsed(call(attempts=(first, second)))["attempts"][0]):
+        assert (found["price_factor"], found["budgets"]) == (Decimal("0.85"), [written_down])
