@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import sys
-from array import array
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,6 +15,7 @@ from orchestrator.types.retrieval import EmbedRequest, EmbedResult, Vector
 from orchestrator_providers.cohere.errors import read_failure
 from orchestrator_providers.cohere.profile import KIND, endpoint, has_dimensions
 from orchestrator_providers.cohere.usage import read_embed_usage
+from orchestrator_providers.shared.packed import packed_float32
 from orchestrator_providers.shared.reading import label, read_object, vector
 
 __all__ = ["CohereEmbed"]
@@ -89,15 +87,8 @@ def _read_vectors(found: Any) -> list[Vector]:
     if not kinds:
         raise ValueError("no embeddings of any type")
     vectors = found[kinds[0]]
-    return [_floats(text) for text in vectors] if kinds[0] == "base64" else _checked(vectors)
+    return [packed_float32(text) for text in vectors] if kinds[0] == "base64" else _checked(vectors)
 
 
 def _checked(vectors: list[Any]) -> list[Vector]:
     return [vector(value) for value in vectors]
-
-
-def _floats(text: str) -> array[float]:
-    found = array("f", base64.b64decode(text, validate=True))
-    if sys.byteorder == "big":
-        found.byteswap()
-    return found

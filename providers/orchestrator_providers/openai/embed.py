@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-import sys
-from array import array
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,6 +14,7 @@ from orchestrator_providers.openai.errors import embedded_error, reply_error
 from orchestrator_providers.openai.profile import Quirks
 from orchestrator_providers.openai.usage import read_usage
 from orchestrator_providers.openai.writing import endpoint, write_json
+from orchestrator_providers.shared.packed import packed_float32, packed_int8
 from orchestrator_providers.shared.reading import label, read_object, vector
 
 __all__ = ["OpenAIEmbed"]
@@ -88,18 +85,9 @@ class OpenAIEmbed:
         if not isinstance(value, str):
             raise MalformedReply("an embedding is neither numbers nor base64")
         try:
-            data = base64.b64decode(value, validate=True)
-            return array("f", array("b", data)) if self._quirks.int8_embeddings else _float32(data)
-        except (binascii.Error, ValueError) as error:
-            raise MalformedReply("an embedding is not base64 of whole numbers") from error
-
-
-def _float32(data: bytes) -> array[float]:
-    """Little-endian on the wire, the machine's own order in memory."""
-    vector = array("f", data)
-    if sys.byteorder == "big":
-        vector.byteswap()
-    return vector
+            return packed_int8(value) if self._quirks.int8_embeddings else packed_float32(value)
+        except ValueError:
+            raise MalformedReply("an embedding is not base64 of whole numbers") from None
 
 
 def _in_order(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
