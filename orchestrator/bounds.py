@@ -10,11 +10,10 @@ from typing import Any
 import orjson
 
 from orchestrator.errors import InvalidRequest
+from orchestrator.pricing.rates import Unpriced
 from orchestrator.snapshot import Deployment
-from orchestrator.spec.budgets import nano_dollars
 from orchestrator.types.chat import ChatRequest, Media, Part, Reasoning, Text, ToolCall, ToolResult
 from orchestrator.types.retrieval import EmbedRequest, RerankRequest
-from orchestrator.types.usage import Usage
 
 __all__ = ["most_it_can_cost"]
 
@@ -39,44 +38,33 @@ def most_it_can_cost(deployment: Deployment, request: Any, at: datetime) -> int:
     Raises:
         InvalidRequest: there is no bound, because the price or the length of the answer has none.
     """
-    costs = [deployment.cost(usage, None, at) for usage in _usages(deployment, request)]
-    if costs[0].total is None:
-        raise _unbounded(deployment, f"the price of the deployment is not known: {costs[0].unknown}")
-    return max(nano_dollars(cost.total) for cost in costs if cost.total is not None)
+    try:
+        if isinstance(request, ChatRequest):
+            read, written = _chat_input(deployment, request), _chat_output(deployment, request)
+            return deployment.cost.ceiling(read, at).nano_dollars(read, written, media=_has_media(request))
+        if isinstance(request, EmbedRequest):
+            read = sum(_size(text) + _PER_MESSAGE for text in request.texts)
+            return deployment.cost.ceiling(read, at).nano_dollars(read)
+        read = _size(request.query) * len(request.documents) + sum(map(_size, request.documents))
+        return deployment.cost.ceiling(read, at).nano_dollars(read, search_units=_search_units(request))
+    except Unpriced as reason:
+        raise _unbounded(deployment, f"the price of the deployment is not known: {reason}") from None
 
 
-def _usages(deployment: Deployment, request: Any) -> Iterator[Usage]:
-    if isinstance(request, RerankRequest):
-        tokens = _size(request.query) * len(request.documents) + sum(map(_size, request.documents))
-        yield Usage(input_tokens=tokens, output_tokens=0, search_units=_search_units(request))
-        return
-    if isinstance(request, EmbedRequest):
-        yield Usage(input_tokens=sum(_size(text) + _PER_MESSAGE for text in request.texts), output_tokens=0)
-        return
-    read, written = _chat_input(deployment, request), _chat_output(deployment, request)
-    yield Usage(input_tokens=read, output_tokens=written, reasoning_tokens=0)
-    yield Usage(input_tokens=read, output_tokens=written, reasoning_tokens=written)
-    yield Usage(input_tokens=read, output_tokens=written, reasoning_tokens=0, cache_write_tokens=read)
-    yield Usage(
-        input_tokens=read,
-        output_tokens=written,
-        reasoning_tokens=0,
-        cache_write_tokens=read,
-        cache_write_1h_tokens=read,
-    )
-    if any(isinstance(part, Media) for message in request.messages for part in message.parts):
-        yield Usage(input_tokens=read, output_tokens=written, reasoning_tokens=0, input_audio_tokens=read)
-        yield Usage(input_tokens=read, output_tokens=written, reasoning_tokens=0, input_image_tokens=read)
+def _has_media(request: ChatRequest) -> bool:
+    return any(isinstance(part, Media) for message in request.messages for part in message.parts)
 
 
-def _search_units(request: RerankRequest) -> float:
+def _search_units(request: RerankRequest) -> int:
     room = max(_DOCUMENT_TOKENS - _size(request.query), 100)
     return math.ceil(sum(1 + _size(text) // room for text in request.documents) / _UNIT_DOCUMENTS)
 
 
 def _chat_input(deployment: Deployment, request: ChatRequest) -> int:
     total = _PER_MESSAGE * (len(request.messages) + 1)
-    total += sum(_part(deployment, part) for message in request.messages for part in message.parts)
+    for message in request.messages:
+        for part in message.parts:
+            total += _part(deployment, part)
     for tool in request.tools:
         total += _size(tool.name) + _size(tool.description) + _json_size(dict(tool.parameters)) + _PER_MESSAGE
     if request.tools or request.output is not None:
@@ -87,7 +75,7 @@ def _chat_input(deployment: Deployment, request: ChatRequest) -> int:
 def _part(deployment: Deployment, part: Part) -> int:
     match part:
         case Text() | Reasoning():
-            return _size(part.text) + _json_size(part.provider_metadata)
+            return _size(part.text) + (_json_size(part.provider_metadata) if part.provider_metadata else 0)
         case ToolCall():
             return _PER_MESSAGE + _size(part.name) + _json_size(part.arguments) + _json_size(part.provider_metadata)
         case ToolResult():
@@ -108,6 +96,8 @@ def _media(deployment: Deployment, part: Media) -> int:
 
 def _chat_output(deployment: Deployment, request: ChatRequest) -> int:
     cap = request.options.max_output_tokens or deployment.known.max_output_tokens
+    if cap and not request.options.provider_options:
+        return cap
     given = dict(_numbers(request.options.provider_options or {}))
     caps = [*([cap] if cap else []), *(value for key, value in given.items() if key in _CAPS)]
     if not caps:

@@ -3,61 +3,86 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Awaitable
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Protocol
 
 from orchestrator.attempt import Call
 from orchestrator.bounds import most_it_can_cost
 from orchestrator.errors import InvalidRequest
 from orchestrator.policies.budgets import Budgets, Spending
-from orchestrator.recollection import Recollection
 from orchestrator.snapshot import Candidate
-from orchestrator.spec.budgets import BudgetStore, Charge, Refusal
+from orchestrator.spec.budgets import BudgetStore, Charge, Hold, Refusal
 from orchestrator.spec.clock import Clock
 
-__all__ = ["Cashier"]
+__all__ = ["Cashier", "Prelude"]
+
+
+class Prelude(Protocol):
+    """What has to be known before money is first asked for."""
+
+    @property
+    def done(self) -> bool:
+        """It is known."""
+        ...
+
+    async def ready(self) -> None:
+        """Return when it is known, or when it is clear that it will not be."""
+        ...
 
 
 class Cashier:
     """Asks all budgets of an attempt at once: it is held under all of them, or under none."""
 
-    def __init__(
-        self, budgets: Budgets, store: BudgetStore, clock: Clock, recollection: Recollection | None = None
-    ) -> None:
+    def __init__(self, budgets: Budgets, store: BudgetStore, clock: Clock, prelude: Prelude | None = None) -> None:
         self.budgets = budgets
         self._store = store
         self._clock = clock
-        self._recollection = recollection
+        self._prelude = prelude
 
     async def hold(self, call: Call, candidate: Candidate, request: Any) -> Spending | None:
         """What the attempt holds; None if no budget is for it.
 
         Raises:
             BudgetExceeded: one of them has no room for the most it can cost.
+            Overloaded: nobody can say whether it has.
             InvalidRequest: the most it can cost is not known, and a budget must know.
         """
-        charges = self._charges(call, candidate, freely=False)
+        if not self.budgets.concern(call.route.name, candidate.deployment.provider):
+            return None
+        if self._prelude is not None and not self._prelude.done:
+            await self._prelude.ready()
+        left_s = call.deadline - self._clock.monotonic()
+        charges = self._charges(call, candidate, left_s, freely=False)
         if not charges:
             return None
-        if self._recollection is not None:
-            await self._recollection.ready()
-        amount = self._bound(candidate, request) if any(charge.capped for charge in charges) else 0
-        refusal = await self._reserve(charges, amount)
-        if refusal is not None and self.budgets.yields(refusal) and self._is_cheapest(call, candidate, amount):
-            charges = self._charges(call, candidate, freely=True)
-            refusal = await self._reserve(charges, amount)
+        amount = 0
+        for charge in charges:
+            if charge.capped:
+                amount = self._bound(candidate, request)
+                break
+        hold = Hold(charges, amount, left_s)
+        refusal = self._store.reserve(hold, self.budgets.now())
+        if refusal is not None:
+            hold = await self._second_look(call, candidate, hold, refusal)
+        return Spending(self.budgets, self._store, hold, candidate.name)
+
+    async def _second_look(
+        self, call: Call, candidate: Candidate, hold: Hold, asked: Refusal | Awaitable[Refusal | None]
+    ) -> Hold:
+        """A store that asks elsewhere has to be waited for, and a budget without room may prefer this candidate."""
+        refusal = asked if isinstance(asked, Refusal) else await asked
+        if refusal is not None and self.budgets.yields(refusal) and self._is_cheapest(call, candidate, hold.amount):
+            hold = Hold(self._charges(call, candidate, hold.lease_s, freely=True), hold.amount, hold.lease_s)
+            asked_again = self._store.reserve(hold, self.budgets.now())
+            refusal = await asked_again if isinstance(asked_again, Awaitable) else asked_again
         if refusal is not None:
             raise self.budgets.refused(refusal)
-        return Spending(self.budgets, self._store, charges, amount, candidate.name)
+        return hold
 
-    def _charges(self, call: Call, candidate: Candidate, *, freely: bool) -> list[Charge]:
-        left_s = call.deadline - self._clock.monotonic()
+    def _charges(self, call: Call, candidate: Candidate, left_s: float, *, freely: bool) -> list[Charge]:
         provider = candidate.deployment.provider
         return self.budgets.charges(call.context, call.id, left_s, call.route.name, provider, freely=freely)
-
-    async def _reserve(self, charges: list[Charge], amount: int) -> Refusal | None:
-        found = self._store.reserve(charges, amount, self._clock.time())
-        return found if found is None or isinstance(found, Refusal) else await found
 
     def _bound(self, candidate: Candidate, request: Any) -> int:
         return most_it_can_cost(candidate.deployment, request, datetime.fromtimestamp(self._clock.time(), UTC))

@@ -41,22 +41,21 @@ class Recollection:
         self._store = store
         self._clock = clock
         self._lock = Lock()
-        self._done = False
+        self.done = False
 
     async def ready(self) -> None:
         """Return when all that the log tells is counted."""
-        if not self._done:
-            await asyncio.to_thread(self._recall)
+        await asyncio.to_thread(self._recall)
 
     def _recall(self) -> None:
         with self._lock:
-            if self._done:
+            if self.done:
                 return
             try:
                 self._read()
             except OSError as error:
                 _report.error("the call log could not be read for the budgets: %s", error.strerror)
-            self._done = True
+            self.done = True
 
     def _read(self) -> None:
         now = self._clock.time()

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +29,8 @@ from orchestrator.spec.provider import Engine
 from orchestrator.spec.routing import Chooser, Health, Pace, TokenMix
 from orchestrator.spec.stores import LimitStore, SeenLimit
 from orchestrator.spec.transport import Transport
+from orchestrator.tariffs import Tariff
 from orchestrator.types.call import Task
-from orchestrator.types.usage import Cost, Usage
 
 __all__ = [
     "Account",
@@ -131,7 +130,7 @@ class Deployment:
     breaker: Breaker | None
     forecast: Forecast
     learning: Learning | None
-    cost: Callable[[Usage, str | None, datetime], Cost]
+    cost: Tariff
     engine: Engine | None = None
     otel_name: str | None = None
     """`gen_ai.provider.name` of what is asked."""

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
-from typing import TypeAlias
+from typing import Protocol
 from urllib.parse import urlsplit
 
 from orchestrator.config import DeploymentConfig, ProviderConfig
 from orchestrator.config.schema import PricesConfig
 from orchestrator.errors import ConfigError
 from orchestrator.pricing import Book, PriceRow, bundled, config_row, stated_cost
+from orchestrator.pricing.ceilings import Ceiling
+from orchestrator.pricing.rates import Unpriced
 from orchestrator.pricing.stated import states_cost
 from orchestrator.registry import find
 from orchestrator.spec.provider import EngineFactory, Profile, Wire
@@ -20,11 +21,26 @@ from orchestrator.types.usage import Cost, Usage
 
 __all__ = ["Tariff", "tariff"]
 
-Tariff: TypeAlias = Callable[[Usage, str | None, datetime], Cost]
-"""What usage costs, of the model that is said to have served it (None: the one asked for), at a time."""
+
+class Tariff(Protocol):
+    """The prices of one deployment."""
+
+    def __call__(self, usage: Usage, served: str | None, at: datetime, /) -> Cost:
+        """What usage costs at a time, of the model that is said to have served it (None: the one asked for)."""
+        ...
+
+    def ceiling(self, input_tokens: int, at: datetime, /) -> Ceiling:
+        """The dearest prices for a prompt of that size at that time.
+
+        Raises:
+            Unpriced: it has none.
+        """
+        ...
+
 
 _DEFAULT = PricesConfig()
 _FREE = Cost(total=Decimal(0))
+_NOTHING = Ceiling(input=0, media=0, output=0, search_unit=0, request=0)
 
 
 def tariff(
@@ -40,26 +56,17 @@ def tariff(
     """
     profile = kind.profile
     if deployment.price:
-        row = config_row(deployment.price)
-        return lambda usage, _model, at: row.cost(usage, at=at)
+        return _OwnPrices(config_row(deployment.price))
     if profile.free and not (deployment.priced_as or provider.priced_as):
-        return lambda _usage, _model, _at: _FREE
+        return _Free()
     vendor, model = _price_name(provider, deployment, kind)
     if vendor is None:
-        why = "base_url is not the vendor's own: set priced_as or price"
-        return lambda _usage, _model, _at: Cost(unknown=why)
+        return _NoPrices("base_url is not the vendor's own: set priced_as or price")
     factor = provider.discount if deployment.discount is None else deployment.discount
     chosen = Book.read(prices.file) if prices.file else None
-    by_book = _BookPrices(vendor, model, chosen, factor).cost
     told = deployment.priced_as or provider.priced_as
-    return by_book if told or not prices.vendor_cost else _stated_first(vendor, by_book)
-
-
-def _stated_first(vendor: str, by_book: Tariff) -> Tariff:
-    def cost(usage: Usage, served: str | None, at: datetime) -> Cost:
-        return stated_cost(vendor, usage) or by_book(usage, served, at)
-
-    return cost if states_cost(vendor) else by_book
+    stated = not told and prices.vendor_cost and states_cost(vendor)
+    return (_StatedPrices if stated else _BookPrices)(vendor, model, chosen, factor)
 
 
 def _price_name(
@@ -90,6 +97,42 @@ def _vendor(name: str) -> str:
         return name  # a vendor of the price book that has no kind of its own
 
 
+class _OwnPrices:
+    """Prices written in the file."""
+
+    def __init__(self, row: PriceRow) -> None:
+        self._row = row
+
+    def __call__(self, usage: Usage, _served: str | None, at: datetime, /) -> Cost:
+        return self._row.cost(usage, at=at)
+
+    def ceiling(self, input_tokens: int, at: datetime, /) -> Ceiling:
+        return self._row.ceiling(input_tokens, at=at)
+
+
+class _Free:
+    """Nothing is ever billed."""
+
+    def __call__(self, _usage: Usage, _served: str | None, _at: datetime, /) -> Cost:
+        return _FREE
+
+    def ceiling(self, _input_tokens: int, _at: datetime, /) -> Ceiling:
+        return _NOTHING
+
+
+class _NoPrices:
+    """Nobody knows."""
+
+    def __init__(self, why: str) -> None:
+        self._why = why
+
+    def __call__(self, _usage: Usage, _served: str | None, _at: datetime, /) -> Cost:
+        return Cost(unknown=self._why)
+
+    def ceiling(self, _input_tokens: int, _at: datetime, /) -> Ceiling:
+        raise Unpriced(self._why)
+
+
 class _BookPrices:
     """Prices of one model by a book: of the model served, if the book knows it, else of the one asked for."""
 
@@ -99,20 +142,36 @@ class _BookPrices:
         self._vendor = vendor
         self._model = model
         self._asked = f"{vendor}/{model}"
+        self._missing = f"the price book has no row for {self._asked}"
         self._rows: dict[str | None, PriceRow | None] = {}
 
-    def cost(self, usage: Usage, served: str | None, at: datetime) -> Cost:
-        """What that usage costs at that time."""
+    def __call__(self, usage: Usage, served: str | None, at: datetime, /) -> Cost:
+        row = self._row(served)
+        if row is None:
+            return Cost(unknown=self._missing, asked=self._asked, factor=self._factor)
+        return replace(row.cost(usage, at=at), asked=self._asked)
+
+    def ceiling(self, input_tokens: int, at: datetime, /) -> Ceiling:
+        row = self._row(None)
+        if row is None:
+            raise Unpriced(self._missing)
+        return row.ceiling(input_tokens, at=at)
+
+    def _row(self, served: str | None) -> PriceRow | None:
         try:
-            row = self._rows[served]
+            return self._rows[served]
         except KeyError:
             row = self._rows[served] = self._find(served)
-        if row is None:
-            why = f"the price book has no row for {self._asked}"
-            return Cost(unknown=why, asked=self._asked, factor=self._factor)
-        return replace(row.cost(usage, at=at), asked=self._asked)
+            return row
 
     def _find(self, served: str | None) -> PriceRow | None:
         book = self._book or bundled()
         row = (book.find(self._vendor, served) if served else None) or book.find(self._vendor, self._model)
         return row.scaled(self._factor) if row is not None and self._factor is not None else row
+
+
+class _StatedPrices(_BookPrices):
+    """What the vendor states, and a book's prices where it states nothing."""
+
+    def __call__(self, usage: Usage, served: str | None, at: datetime, /) -> Cost:
+        return stated_cost(self._vendor, usage) or super().__call__(usage, served, at)

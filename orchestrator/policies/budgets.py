@@ -11,13 +11,13 @@ Held money is not waited for: a call that does not fit is refused at once, and t
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from threading import Lock
 from zoneinfo import ZoneInfo
 
-from orchestrator.errors import BudgetExceeded
-from orchestrator.spec.budgets import NANO, BudgetStore, BudgetWindow, Charge, OnExceed, Refusal, nano_dollars
+from orchestrator.errors import BudgetExceeded, OrchestratorError, Overloaded
+from orchestrator.spec.budgets import NANO, BudgetStore, BudgetWindow, Charge, Hold, OnExceed, Refusal, nano_dollars
 from orchestrator.spec.events import CallContext
 from orchestrator.types.usage import Cost
 
@@ -26,6 +26,7 @@ __all__ = ["Budget", "Budgets", "Spending"]
 _LONGEST_S: Mapping[BudgetWindow, float] = {"call": 0.0, "hour": 3_600.0, "day": 90_000.0, "month": 2_682_000.0}
 _SOON_S = 1.0
 _MOST_TOLD = 10_000
+_MOST_KEPT = 10_000
 
 Notice = Callable[..., None]
 
@@ -43,75 +44,142 @@ class Budget:
     zone: ZoneInfo = field(default_factory=lambda: ZoneInfo("UTC"))
     only: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
-    def charge(self, who: Mapping[str, str], call_id: str, left_s: float, now: float) -> Charge | None:
-        """How an attempt by that caller meets it; None if it is not for them. Those without the tenant, user or tag
-        that it goes by share one.
-        """
-        if any(who.get(scope, "") not in values for scope, values in self.only.items()):
-            return None
-        whose = who.get(self.per, "")
-        label, ends = (call_id, now + left_s) if self.window == "call" else window(self.window, now, self.zone)
+    def charge(self, whose: str, label: str, ends: float) -> Charge:
+        """How attempts of one tenant, user or whoever has it meet it, in one window."""
         key = "\x1f".join((self.name, self.per, self.window, label, whose))
-        return Charge(key, self.name, whose, self.limit, self.on_exceed != "warn", ends, self.alert_at)
+        capped, of_call = self.on_exceed != "warn", self.window == "call"
+        return Charge(key, self.name, whose, self.limit, capped, ends, self.alert_at, of_call)
 
 
-def window(kind: BudgetWindow, now: float, zone: ZoneInfo) -> tuple[str, float]:
-    """Name of the calendar window around a Unix time, and when it ends. A day may have 23 or 25 hours."""
+def window(kind: BudgetWindow, now: float, zone: ZoneInfo) -> tuple[str, float, float]:
+    """Name of the calendar window around a Unix time, when it began and when it ends. A day may have 23 or 25 hours."""
     local = datetime.fromtimestamp(now, zone)
     if kind == "hour":
         begun = now - now % 60 - 60 * local.minute
-        return str(int(begun)), begun + 3600
+        return str(int(begun)), begun, begun + 3600
     midnight = local.replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
     if kind == "day":
-        return midnight.date().isoformat(), (midnight + timedelta(days=1)).timestamp()
-    following = (midnight.replace(day=1) + timedelta(days=32)).replace(day=1)
-    return midnight.strftime("%Y-%m"), following.timestamp()
+        return midnight.date().isoformat(), midnight.timestamp(), (midnight + timedelta(days=1)).timestamp()
+    first = midnight.replace(day=1)
+    following = (first + timedelta(days=32)).replace(day=1)
+    return midnight.strftime("%Y-%m"), first.timestamp(), following.timestamp()
+
+
+class _Period:
+    """A budget's charges in one window, kept: the same tenant asks again and again."""
+
+    __slots__ = ("_budget", "_charges", "_label", "begins", "ends")
+
+    def __init__(self, budget: Budget, now: float) -> None:
+        self._label, self.begins, self.ends = window(budget.window, now, budget.zone)
+        self._budget = budget
+        self._charges: dict[str, Charge] = {}
+
+    def charge(self, whose: str) -> Charge:
+        known = self._charges.get(whose)
+        if known is None:
+            if len(self._charges) >= _MOST_KEPT:
+                self._charges = {}
+            known = self._charges[whose] = self._budget.charge(whose, self._label, self.ends)
+        return known
+
+
+class _Rule:
+    """A budget in force, and its newest window."""
+
+    __slots__ = ("_period", "budget", "loose")
+
+    def __init__(self, budget: Budget) -> None:
+        self.budget = budget
+        self.loose = budget.on_exceed == "cheaper"
+        self._period: _Period | None = None
+
+    def charge(self, who: Callable[[str], str], call_id: str, left_s: float, now: float) -> Charge | None:
+        """How an attempt by that caller meets it; None if it is not for them. Those without the tenant, user or tag
+        that it goes by share one.
+        """
+        budget = self.budget
+        for scope, values in budget.only.items():
+            if who(scope) not in values:
+                return None
+        whose = "" if budget.per == "all" else who(budget.per)
+        if budget.window == "call":
+            return budget.charge(whose, call_id, now + left_s)
+        period = self._period
+        if period is None or not period.begins <= now < period.ends:
+            period = self._period = _Period(budget, now)
+        return period.charge(whose)
 
 
 class Budgets:
     """The budgets in force. What was spent outlives `adopt`: it is kept by name until its window ends."""
 
     def __init__(self, now: Callable[[], float], notice: Notice) -> None:
-        self.rules: tuple[Budget, ...] = ()
-        self._now = now
+        self.now = now
+        self._rules: tuple[_Rule, ...] = ()
+        self._places: dict[tuple[str, str], tuple[_Rule, ...]] = {}
         self._notice = notice
         self._told: dict[str, float] = {}
         self._lock = Lock()
 
-    def adopt(self, rules: Iterable[Budget]) -> None:
+    @property
+    def rules(self) -> tuple[Budget, ...]:
+        """The budgets, as configured."""
+        return tuple(rule.budget for rule in self._rules)
+
+    def adopt(self, budgets: Iterable[Budget]) -> None:
         """Take these from now on."""
-        self.rules = tuple(rules)
+        self._rules = tuple(map(_Rule, budgets))
+        self._places = {}
+
+    def concern(self, route: str, provider: str) -> bool:
+        """Whether any budget can be for attempts of that route at that provider."""
+        return bool(self._at(route, provider))
+
+    def _at(self, route: str, provider: str) -> tuple[_Rule, ...]:
+        known = self._places.get((route, provider))
+        if known is None:
+            place, all_of_them = {"route": route, "provider": provider}, self._rules
+            known = tuple(rule for rule in all_of_them if _may_hold(rule.budget.only, place))
+            if all_of_them is self._rules:  # not adopted anew meanwhile
+                self._places[route, provider] = known
+        return known
 
     def charges(
         self, context: CallContext, call_id: str, left_s: float, route: str, provider: str, *, freely: bool = False
     ) -> list[Charge]:
         """What an attempt is charged to. `freely`: budgets that only prefer cheaper models do not hold it up."""
-        now, who = self._now(), _who(context, route, provider)
+        now, who = self.now(), _Who(context, route, provider).get
         found = []
-        for rule in self.rules:
+        for rule in self._at(route, provider):
             charge = rule.charge(who, call_id, left_s, now)
             if charge is not None:
-                loose = freely and rule.on_exceed == "cheaper"
-                found.append(_uncapped(charge) if loose else charge)
+                found.append(replace(charge, capped=False) if freely and rule.loose else charge)
         return found
 
     def past(self, context: CallContext, route: str, provider: str, *, at: float, now: float) -> list[Charge]:
         """What an attempt at that time was charged to, as far as the window it fell into is not over."""
-        who = _who(context, route, provider)
-        found = [rule.charge(who, "", 0.0, at) for rule in self.rules if rule.window != "call"]
+        who = _Who(context, route, provider).get
+        rules = [rule for rule in self._at(route, provider) if rule.budget.window != "call"]
+        found = [rule.charge(who, "", 0.0, at) for rule in rules]
         return [charge for charge in found if charge is not None and charge.ends > now]
 
     def earliest(self, now: float) -> float:
         """No window that is open now began before this Unix time."""
-        return now - max([_LONGEST_S[rule.window] for rule in self.rules], default=0.0)
+        return now - max([_LONGEST_S[rule.budget.window] for rule in self._rules], default=0.0)
 
     def yields(self, refusal: Refusal) -> bool:
         """Whether the budget that refused lets the cheapest candidate through all the same."""
-        return any(rule.name == refusal.charge.budget and rule.on_exceed == "cheaper" for rule in self.rules)
+        return any(rule.loose and rule.budget.name == refusal.charge.budget for rule in self._rules)
 
-    def refused(self, refusal: Refusal) -> BudgetExceeded:
+    def refused(self, refusal: Refusal) -> OrchestratorError:
         """The error for a call that a budget has no room for; told to the log once per window."""
-        charge, now = refusal.charge, self._now()
+        charge, now = refusal.charge, self.now()
+        if refusal.unknown:
+            return Overloaded(
+                f"not sent: what is left of budget {charge.budget!r} cannot be asked, its store does not answer",
+                retry_after=_SOON_S,
+            )
         self._tell_exceeded(charge)
         wait = _SOON_S if refusal.soon else max(charge.ends - now, 0.0)
         return BudgetExceeded(
@@ -155,19 +223,36 @@ class Budgets:
             if key in self._told:
                 return False
             if len(self._told) >= _MOST_TOLD:
-                now = self._now()
+                now = self.now()
                 self._told = {known: end for known, end in self._told.items() if end > now}
             self._told[key] = ends
             return True
 
 
-def _who(context: CallContext, route: str, provider: str) -> dict[str, str]:
-    who = {"route": route, "provider": provider, **{f"tags.{name}": value for name, value in context.tags.items()}}
-    return who | {"tenant": context.tenant or "", "user": context.user or ""}
+def _may_hold(only: Mapping[str, frozenset[str]], place: Mapping[str, str]) -> bool:
+    return all(scope not in place or place[scope] in values for scope, values in only.items())
 
 
-def _uncapped(charge: Charge) -> Charge:
-    return Charge(charge.key, charge.budget, charge.whose, charge.limit, False, charge.ends, charge.alerts)
+class _Who:
+    """Whose an attempt is, by scope; empty where the call does not say."""
+
+    __slots__ = ("_context", "_place")
+
+    def __init__(self, context: CallContext, route: str, provider: str) -> None:
+        self._context = context
+        self._place = (route, provider)
+
+    def get(self, scope: str) -> str:
+        match scope:
+            case "tenant":
+                return self._context.tenant or ""
+            case "user":
+                return self._context.user or ""
+            case "route":
+                return self._place[0]
+            case "provider":
+                return self._place[1]
+        return self._context.tags.get(scope[5:], "")
 
 
 def _details(charge: Charge) -> dict[str, object]:
@@ -180,18 +265,22 @@ class Spending:
 
     budgets: Budgets
     store: BudgetStore
-    charges: Sequence[Charge]
-    held: int
+    hold: Hold
     deployment: str
     open: bool = True
+
+    @property
+    def charges(self) -> Sequence[Charge]:
+        """The budgets that count it."""
+        return self.hold.charges
 
     def settle(self, cost: Cost | None) -> None:
         """The attempt cost that much; None: nothing. An unknown cost is taken to be all that was held."""
         if cost is None or cost.total is not None:
             self._close(nano_dollars(cost.total) if cost and cost.total else 0)
             return
-        self._close(self.held)
-        for charge in self.charges:
+        self._close(self.hold.amount)
+        for charge in self.hold.charges:
             self.budgets.unpriced(charge, self.deployment, cost.unknown or "unknown")
 
     def withdraw(self) -> None:
@@ -201,4 +290,4 @@ class Spending:
     def _close(self, spent: int) -> None:
         was_open, self.open = self.open, False
         if was_open:
-            self.store.settle(self.charges, self.held, spent)
+            self.store.settle(self.hold, spent)

@@ -8,6 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from orchestrator.pricing.ceilings import Ceiling
 from orchestrator.pricing.charging import EXACT, charge, total
 from orchestrator.pricing.periods import Period, parse_periods, price_set_at
 from orchestrator.pricing.rates import UNIT_BUCKETS, PriceSet, Rates, Unpriced
@@ -28,7 +29,7 @@ class PriceRow:
         source: the package the figures came from, or `config`.
     """
 
-    __slots__ = ("_factor", "_flat", "_periods", "_variants", "book", "name", "source")
+    __slots__ = ("_ceilings", "_factor", "_flat", "_periods", "_variants", "book", "name", "source")
 
     def __init__(
         self, name: str, row: Mapping[str, Any], *, book: str | None, source: str, factor: Decimal | None = None
@@ -41,11 +42,13 @@ class PriceRow:
         self._variants = {name: parse_periods(rows) for name, rows in row.get("variants", {}).items()}
         self._flat = _constant(self._periods)
         self._factor = factor
+        self._ceilings: dict[int, Ceiling] = {}
 
     def scaled(self, factor: Decimal) -> PriceRow:
         """The same row with every price times `factor`: `Decimal("0.85")` for 15 % off."""
         twin = copy(self)
         twin._factor = factor if self._factor is None else EXACT.multiply(self._factor, factor)
+        twin._ceilings = {}
         return twin
 
     def __repr__(self) -> str:
@@ -86,6 +89,18 @@ class PriceRow:
             factor=self._factor,
             estimated=estimated,
         )
+
+    def ceiling(self, input_tokens: int, *, at: datetime) -> Ceiling:
+        """The dearest prices for a prompt of that size at that time, on the vendor's standard terms.
+
+        Raises:
+            Unpriced: there were none then.
+        """
+        rates = self._flat or self._standard(at).rates(input_tokens)
+        known = self._ceilings.get(id(rates))  # rates live as long as their row
+        if known is None:
+            known = self._ceilings[id(rates)] = Ceiling.of(rates, self._factor)
+        return known
 
     def _rates(self, usage: Usage, at: datetime, terms: Mapping[str, Any] | None) -> Rates:
         tier = variant(terms) if terms else None

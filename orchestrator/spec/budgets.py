@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, Context, Decimal
-from typing import Literal, Protocol, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias
 
-__all__ = ["NANO", "BudgetStore", "BudgetWindow", "Charge", "Listener", "OnExceed", "Refusal", "nano_dollars"]
+__all__ = ["NANO", "BudgetStore", "BudgetWindow", "Charge", "Hold", "Listener", "OnExceed", "Refusal", "nano_dollars"]
 
 NANO = 10**9
 
@@ -34,6 +34,7 @@ class Charge:
         capped: a reservation beyond the limit is refused; else it is only counted.
         ends: Unix seconds at which the window is over.
         alerts: shares of the limit that are told when they are reached, ascending.
+        of_call: the budget of a single call, which no other process can meet.
     """
 
     key: str
@@ -43,14 +44,37 @@ class Charge:
     capped: bool
     ends: float
     alerts: tuple[float, ...] = ()
+    of_call: bool = False
+
+
+@dataclass(slots=True, eq=False)
+class Hold:
+    """What one attempt reserves under all budgets that are for it.
+
+    Attributes:
+        charges: the budgets.
+        amount: nano-dollars, under each of them; 0 holds nothing and is never refused.
+        lease_s: whoever has not settled after so many seconds never will: its process was killed.
+        receipt: the store's own.
+    """
+
+    charges: Sequence[Charge]
+    amount: int
+    lease_s: float
+    receipt: Any = None
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """The budget without room. `soon`: it would have some if attempts in flight gave back all they reserved."""
+    """The budget without room.
+
+    `soon`: it would have some if attempts in flight gave back all they reserved. `unknown`: the store cannot be asked,
+    which counts as no room.
+    """
 
     charge: Charge
     soon: bool
+    unknown: bool = False
 
 
 Listener: TypeAlias = Callable[[Charge, int, int], None]
@@ -60,16 +84,12 @@ Listener: TypeAlias = Callable[[Charge, int, int], None]
 class BudgetStore(Protocol):
     """Atomic reserve and settle over several budgets. Safe from any thread. `now` is Unix seconds."""
 
-    def reserve(self, charges: Sequence[Charge], amount: int, now: float) -> Refusal | Awaitable[Refusal | None] | None:
-        """Hold that much of all of them, or of none; None when it is held.
-
-        Raises:
-            Overloaded: the state cannot be asked.
-        """
+    def reserve(self, hold: Hold, now: float) -> Refusal | Awaitable[Refusal | None] | None:
+        """Hold that much of all of them, or of none; None when it is held. Cancelling an awaitable holds nothing."""
         ...
 
-    def settle(self, charges: Sequence[Charge], held: int, spent: int) -> None:
-        """What was held becomes what was spent, which may be more. Never waits for a lock."""
+    def settle(self, hold: Hold, spent: int) -> None:
+        """What was held becomes what was spent, which may be more. Once per hold. Never waits for a lock."""
         ...
 
     def restore(self, charges: Sequence[Charge], spent: int) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from threading import Lock
 
-from orchestrator.spec.budgets import Charge, Listener, Refusal
+from orchestrator.spec.budgets import Charge, Hold, Listener, Refusal
 
 __all__ = ["MemoryBudgets"]
 
@@ -32,7 +32,7 @@ class MemoryBudgets:
         self._listener = listener
         self._lock = Lock()
         self._accounts: dict[str, _Account] = {}
-        self._settled: deque[tuple[Sequence[Charge], int, int]] = deque()
+        self._settled: deque[tuple[Hold, int]] = deque()
         self._sweep_at = _SWEEP_FROM
 
     def __len__(self) -> int:
@@ -48,33 +48,35 @@ class MemoryBudgets:
         account = self._accounts.get(key)
         return account.held if account else 0
 
-    def reserve(self, charges: Sequence[Charge], amount: int, now: float) -> Refusal | None:
+    def reserve(self, hold: Hold, now: float) -> Refusal | None:
         """See `BudgetStore.reserve`."""
-        self._settle_all()
+        if self._settled:
+            self._settle_all()
+        amount = hold.amount
         with self._lock:
-            accounts = [self._account(charge, now) for charge in charges]
-            for charge, account in zip(charges, accounts, strict=True):
+            accounts = [self._accounts.get(charge.key) or self._open(charge, now) for charge in hold.charges]
+            if not amount:
+                return None
+            for charge, account in zip(hold.charges, accounts, strict=True):
                 if charge.capped and account.spent + account.held + amount > charge.limit:
                     return Refusal(charge, soon=account.spent + amount <= charge.limit)
             for account in accounts:
                 account.held += amount
             return None
 
-    def _account(self, charge: Charge, now: float) -> _Account:
-        account = self._accounts.get(charge.key)
-        if account is None:
-            if len(self._accounts) >= self._sweep_at:
-                self._sweep(now)
-            account = self._accounts[charge.key] = _Account(charge.ends)
+    def _open(self, charge: Charge, now: float) -> _Account:
+        if len(self._accounts) >= self._sweep_at:
+            self._sweep(now)
+        account = self._accounts[charge.key] = _Account(charge.ends)
         return account
 
     def _sweep(self, now: float) -> None:
         self._accounts = {key: account for key, account in self._accounts.items() if account.ends > now}
         self._sweep_at = max(_SWEEP_FROM, 2 * len(self._accounts))
 
-    def settle(self, charges: Sequence[Charge], held: int, spent: int) -> None:
+    def settle(self, hold: Hold, spent: int) -> None:
         """See `BudgetStore.settle`."""
-        self._settled.append((charges, held, spent))
+        self._settled.append((hold, spent))
         self._settle_all()
 
     def _settle_all(self) -> None:
@@ -88,13 +90,13 @@ class MemoryBudgets:
             for charge, before, after in changes:
                 self._listener(charge, before, after)
 
-    def _apply(self, charges: Sequence[Charge], held: int, spent: int, changes: list[tuple[Charge, int, int]]) -> None:
-        for charge in charges:
+    def _apply(self, hold: Hold, spent: int, changes: list[tuple[Charge, int, int]]) -> None:
+        for charge in hold.charges:
             account = self._accounts.get(charge.key)
             if account is None:
                 continue  # its window is over
             before = account.spent
-            account.held = max(0, account.held - held)
+            account.held = max(0, account.held - hold.amount)
             account.spent += spent
             if spent:
                 changes.append((charge, before, account.spent))
