@@ -237,7 +237,7 @@ def test_each_attempt_says_which_budgets_count_it() -> None:
     budgets = (
         {"name": "All", "usd": 5, "window": "month"},
         {"name": "Each", "per": "tenant", "usd": "0.5", "window": "hour", "on_exceed": "warn"},
-        {"name": "Others", "usd": 1, "window": "day", "only": {"tenant": ["globex"]}},
+        {"name": "Others", "usd": 1, "window": "day", "for": {"tenant": ["globex"]}},
     )
     found = world({"a": lambda _request: LONG}, *budgets)
     reply = found.run(lambda client: client.chat("answer", "hello", tenant="acme"))
