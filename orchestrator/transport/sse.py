@@ -54,15 +54,12 @@ class SseParser:
             chunk = self._to_lf(chunk)
         if self._partial or self._data or self._name:
             chunk = self._resume(chunk, frames)
-        blocks = chunk.split(b"\n\n")
-        rest = blocks.pop()
-        for block in blocks:
-            if block.startswith(b"data: ") and b"\n" not in block and len(block) <= self._line_bytes:
-                frames.append(("", block[6:]))
-            else:
-                self._read_block(block, frames)
-        if rest:
-            self._read_lines(rest, frames)
+        end = chunk.rfind(b"\n\n") + 2
+        if end > 1:
+            self._read_events(chunk[:end], frames)
+            chunk = chunk[end:]
+        if chunk:
+            self._read_lines(chunk, frames)
         return frames
 
     def end(self) -> list[Frame]:
@@ -102,10 +99,15 @@ class SseParser:
         self._read_lines(chunk[:end], frames)
         return chunk[end:]
 
-    def _read_block(self, block: bytes, frames: list[Frame]) -> None:
-        for line in block.split(b"\n"):
+    def _read_events(self, events: bytes, frames: list[Frame]) -> None:
+        """Whole events and nothing else."""
+        if events.startswith(b"data: ") and len(events) <= self._line_bytes:
+            pieces = events[6:-2].split(b"\n\ndata: ")
+            if events.count(b"\n") == 2 * len(pieces):  # so none of them holds another line, as nearly always
+                frames += [("", piece) for piece in pieces]
+                return
+        for line in events[:-1].split(b"\n"):
             self._read_line(line, frames)
-        self._dispatch(frames)
 
     def _read_lines(self, text: bytes, frames: list[Frame]) -> None:
         first, newline, rest = text.partition(b"\n")
