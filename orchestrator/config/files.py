@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,13 @@ __all__ = ["FileReader", "content_hash", "from_python", "merged", "read_bytes"]
 
 
 class FileReader:
-    """Reads one file with its base. `files` are the paths it read or sought, also after an error."""
+    """Reads one file with its base. `files` are the paths it read or sought, also after an error.
+
+    `places` tells where each key of the file that was read last is written.
+    """
 
     def __init__(self) -> None:
+        self.places: Mapping[KeyPath, Place] = {}
         self.files: list[Path] = []
         self.contents: list[bytes] = []
 
@@ -28,9 +33,10 @@ class FileReader:
             ConfigError: unreadable, or not the YAML that `parse_yaml` takes.
         """
         tree = self._parse(path, Place(str(path)))
-        if not isinstance(tree.value, dict) or "extends" not in tree.value:
-            return tree
-        return merged(self._base(tree.value.pop("extends"), path.parent, tree.place(("extends",))), tree)
+        if isinstance(tree.value, dict) and "extends" in tree.value:
+            tree = merged(self._base(tree.value.pop("extends"), path.parent, tree.place(("extends",))), tree)
+        self.places = tree.places
+        return tree
 
     def read_base(self, name: Any, directory: Path) -> Tree:
         """The base that a mapping made in code extends."""
@@ -42,7 +48,9 @@ class FileReader:
         base = self._parse(directory / name, place, key="extends")
         if isinstance(base.value, dict) and "extends" in base.value:
             where = base.place(("extends",))
-            raise_all([Problem(where, "extends", "a base file may not extend another one")])
+            same = (directory / name).absolute() == self.files[0]
+            message = "a file cannot extend itself" if same else "a base file may not extend another one"
+            raise_all([Problem(where, "extends", message)])
         return base
 
     def _parse(self, path: Path, place: Place, *, key: str = "") -> Tree:
@@ -51,9 +59,18 @@ class FileReader:
             data = read_bytes(path)
         except OSError as error:
             lead = f"{path}: " if key else ""
-            raise_all([Problem(place, key, f"{lead}cannot be read: {error.strerror or error}")])
+            beside = _beside(path, key) if isinstance(error, FileNotFoundError) else ""
+            raise_all([Problem(place, key, f"{lead}cannot be read: {error.strerror or error}{beside}")])
         self.contents.append(data)
         return parse_yaml(data, str(path))
+
+
+def _beside(path: Path, key: str) -> str:
+    """What may have been meant by a file that is not there."""
+    names = [one.name for one in path.parent.glob("*.y*ml")] if path.parent.is_dir() else []
+    near = get_close_matches(path.name, names, n=1, cutoff=0.7)
+    begin = "" if key else "; `orchestrator init` writes a file to begin with"
+    return f"; did you mean {near[0]!r}?" if near else begin
 
 
 def read_bytes(path: Path) -> bytes:
@@ -63,7 +80,7 @@ def read_bytes(path: Path) -> bytes:
         OSError: missing, unreadable, or a directory, pipe or device (whose reading may never end).
     """
     if path.exists() and not path.is_file():
-        raise OSError(f"{path.name} is not a regular file")
+        raise OSError("it is a directory; name the file in it" if path.is_dir() else "it is not a regular file")
     with path.open("rb") as handle:
         return handle.read(MAX_BYTES + 1)
 
