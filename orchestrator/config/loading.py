@@ -42,6 +42,7 @@ def load_file(
     environ: Mapping[str, str] | None = None,
     check_secrets: bool = True,
     today: date | None = None,
+    reader: FileReader | None = None,
 ) -> Config:
     """Load and check a YAML file with the base it extends.
 
@@ -51,12 +52,13 @@ def load_file(
         environ: the environment variables; `os.environ` by default.
         check_secrets: also read every secret that a route reaches, to see that it is there.
         today: the day by which models are retired; the real one by default.
+        reader: reads it, and knows the places of its keys afterwards; a new one by default.
 
     Raises:
         ConfigError: lists every mistake, each with file, line, key and the nearest known name. `files` are those that
             were read or sought.
     """
-    reader = FileReader()
+    reader = reader or FileReader()
     source = Path(path)
     try:
         tree = reader.read(source)
