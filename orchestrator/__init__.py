@@ -45,6 +45,7 @@ from orchestrator.errors import (
     StreamInterrupted,
     UnsupportedFeature,
 )
+from orchestrator.heap import uncollected
 from orchestrator.types import (
     ChatReply,
     Cost,
@@ -121,7 +122,8 @@ _LAZY = {
 
 def __getattr__(name: str) -> Any:
     if name in _LAZY:
-        value = getattr(import_module(_LAZY[name]), name)
+        with uncollected():
+            value = getattr(import_module(_LAZY[name]), name)
         globals()[name] = value
         return value
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -21,6 +21,7 @@ from orchestrator.config.budgets import ForConfig
 from orchestrator.config.secrets import SecretRef
 from orchestrator.engines import Engines
 from orchestrator.errors import ConfigError, OrchestratorError
+from orchestrator.heap import uncollected
 from orchestrator.logs import Logs
 from orchestrator.paying import Cashier
 from orchestrator.pipeline import Pipeline
@@ -79,7 +80,8 @@ class Core:
         self._open_log = partial(Logs, processors=log_processors, redactor=redactor)
         self._store = store = _open_store(config, self.clock, self._notice)
         self._shared = Shared(transport or _default_transport(), store, Limiter(store), self.clock)
-        self.snapshot = build(config, self._shared)
+        with uncollected():
+            self.snapshot = build(config, self._shared)
         self.log = self._open_log(config)
         self._budgets = Budgets(self.clock.time, self._notice)
         spent = MemoryBudgets(self._budgets.spent)
@@ -105,7 +107,8 @@ class Core:
         """Read a file and, with `watch`, keep up with it."""
 
         def read() -> Config:
-            return load_file(path, check_secrets=not intercepted())
+            with uncollected():
+                return load_file(path, check_secrets=not intercepted())
 
         return cls(read(), reread=read if watch else None, **seams)
 
@@ -163,7 +166,8 @@ class Core:
             old = self.snapshot
             if config.store != old.config.store:
                 raise ConfigError("limits cannot move to another store in a running process: restart it", key="store")
-            self.snapshot = build(config, self._shared)
+            with uncollected():
+                self.snapshot = build(config, self._shared)
             self._budgets.adopt(_budgets(config))
             if Logs.differ(config, old.config):
                 retired, self.log = self.log, self._open_log(config)
@@ -298,6 +302,7 @@ def _open_store(config: Config, clock: Clock, notice: Callable[[str, str], None]
 
 def _default_transport() -> Transport:
     # Loaded with the client, neither at import (150 ms that not every user of the types needs) nor in the first call.
-    from orchestrator.transport.aiohttp import AiohttpTransport  # noqa: PLC0415
+    with uncollected():
+        from orchestrator.transport.aiohttp import AiohttpTransport  # noqa: PLC0415
 
     return AiohttpTransport()

@@ -1,0 +1,62 @@
+"""Building without garbage collections leaves the application's own settings of the collector alone."""
+
+from __future__ import annotations
+
+import gc
+
+import pytest
+
+from orchestrator.heap import uncollected
+
+
+@pytest.fixture(autouse=True)
+def _collector():
+    assert gc.isenabled()
+    yield
+    gc.unfreeze()
+    gc.enable()
+
+
+def test_nothing_is_collected_meanwhile():
+    """However much is made, no collection runs inside, and the next small one does not go through what was made."""
+    seen = []
+    gc.collect()
+    gc.callbacks.append(lambda phase, info: seen.append(info["generation"]))
+    try:
+        with uncollected():
+            kept = [[number] for number in range(50_000)]
+        assert not seen
+        assert sum(gc.get_count()) < 5_000
+    finally:
+        gc.callbacks.pop()
+    assert len(kept) == 50_000
+    assert gc.isenabled()
+
+
+def test_errors_pass_and_the_collector_returns():
+    """A configuration that is refused leaves the collector on."""
+    with pytest.raises(KeyError), uncollected():
+        raise KeyError
+    assert gc.isenabled()
+
+
+def test_an_application_without_collections_keeps_it_so():
+    """Where the application has turned the collector off it stays off, and one block within another ends nothing."""
+    gc.disable()
+    with uncollected():
+        pass
+    assert not gc.isenabled()
+    gc.enable()
+    with uncollected():
+        with uncollected():
+            pass
+        assert not gc.isenabled()
+
+
+def test_frozen_objects_stay_frozen():
+    """What an application froze before it forked is not thawed."""
+    gc.freeze()
+    frozen = gc.get_freeze_count()
+    with uncollected():
+        pass
+    assert gc.get_freeze_count() == frozen > 0
