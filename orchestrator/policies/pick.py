@@ -5,11 +5,13 @@ Pure choosers over numbers that the pipeline keeps up to date: nothing here meas
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache, partial
 from hashlib import blake2b
 from math import log
+from typing import Any
 
 from orchestrator.spec.events import CallContext
 from orchestrator.spec.routing import Candidate, Chooser, TokenMix
@@ -17,21 +19,59 @@ from orchestrator.spec.routing import Candidate, Chooser, TokenMix
 __all__ = ["Case", "Cheapest", "Conditional", "Fastest", "LeastBusy", "Sticky"]
 
 _REPRICE_S = 10.0
+_REMEMBERED_KEYS = 4096
+
+
+class _Lineup(Sequence[Candidate]):
+    """Candidates, best first. The others are put in order when somebody asks for them: few calls get past the first.
+
+    So choosing among hundreds costs a call little more than choosing between two.
+    """
+
+    __slots__ = ("_first", "_others", "_size", "_whole")
+
+    def __init__(self, first: Candidate, size: int, others: Callable[[], Sequence[Candidate]]) -> None:
+        self._first = first
+        self._size = size
+        self._others = others
+        self._whole: tuple[Candidate, ...] = ()
+
+    def __len__(self) -> int:
+        return self._size
+
+    def __iter__(self) -> Iterator[Candidate]:
+        yield self._first
+        yield from self._all()[1:]
+
+    def __getitem__(self, index: Any) -> Any:
+        return self._first if index == 0 else self._all()[index]
+
+    def _all(self) -> tuple[Candidate, ...]:
+        self._whole = self._whole or (self._first, *self._others())
+        return self._whole
 
 
 class LeastBusy:
     """The pick with the fewest calls in flight; among equals, any."""
 
-    __slots__ = ("_picks", "_then")
+    __slots__ = ("_healths", "_picks", "_then")
 
     def __init__(self, picks: Sequence[Candidate], then: Sequence[Candidate]) -> None:
         self._picks = tuple(picks)
         self._then = tuple(then)
+        self._healths = [pick.health for pick in picks]
 
     def order(self, draw: Callable[[], float], context: CallContext, now: float) -> Sequence[Candidate]:
         """See `Chooser.order`."""
-        turned = _turned(self._picks, draw)  # a sort keeps the order of equals, so begin anywhere
-        return (*sorted(turned, key=lambda candidate: candidate.health.in_flight), *self._then)
+        busy = [health.in_flight for health in self._healths]
+        start = int(draw() * len(busy))  # the first of the least busy from anywhere on
+        turned = busy[start:] + busy[:start]
+        first = (start + turned.index(min(turned))) % len(busy)
+        return _Lineup(self._picks[first], len(busy) + len(self._then), partial(self._others, first))
+
+    def _others(self, first: int) -> Sequence[Candidate]:
+        rest = self._picks[first + 1 :] + self._picks[:first]
+        return (*sorted(rest, key=lambda candidate: candidate.health.in_flight), *self._then)
 
 
 class Fastest:
@@ -56,9 +96,12 @@ class Fastest:
         second = (first + 1 + int(draw() * (len(picks) - 1))) % len(picks)
         if _expected_s(picks[second], now) < _expected_s(picks[first], now):
             first, second = second, first
-        rest = [pick for i, pick in enumerate(picks) if i not in {first, second}]
+        return _Lineup(picks[first], len(picks) + len(self._then), partial(self._others, first, second, now))
+
+    def _others(self, first: int, second: int, now: float) -> Sequence[Candidate]:
+        rest = [pick for i, pick in enumerate(self._picks) if i not in {first, second}]
         rest.sort(key=lambda candidate: _expected_s(candidate, now))
-        return (picks[first], picks[second], *rest, *self._then)
+        return (self._picks[second], *rest, *self._then)
 
 
 def _expected_s(candidate: Candidate, now: float) -> float:
@@ -102,10 +145,10 @@ class Sticky:
     """Keeps the calls of one key (a tenant, a user, a tag) on one pick, so that the vendor's prompt cache stays warm.
 
     Rendezvous hashing: every process agrees without talking, and when a pick goes or comes only its own keys move. A
-    call without the key is chosen by the rule underneath.
+    call without the key is chosen by the rule underneath. The picks of the keys that called last are remembered.
     """
 
-    __slots__ = ("_key", "_picks", "_then", "_under")
+    __slots__ = ("_favourite", "_key", "_picks", "_then", "_under")
 
     def __init__(
         self,
@@ -119,14 +162,21 @@ class Sticky:
         self._key = key
         self._picks = tuple(zip(picks, weights or [1.0] * len(picks), strict=True))
         self._then = tuple(then)
+        self._favourite = lru_cache(maxsize=_REMEMBERED_KEYS)(self._best)
 
     def order(self, draw: Callable[[], float], context: CallContext, now: float) -> Sequence[Candidate]:
         """See `Chooser.order`."""
         value = self._value(context)
         if value is None:
             return self._under.order(draw, context, now)
+        return _Lineup(self._favourite(value), len(self._picks) + len(self._then), partial(self._others, value))
+
+    def _best(self, value: str) -> Candidate:
+        return max(self._picks, key=lambda pick: _score(value, pick[0].name, pick[1]))[0]
+
+    def _others(self, value: str) -> Sequence[Candidate]:
         ranked = sorted(self._picks, key=lambda pick: _score(value, pick[0].name, pick[1]), reverse=True)
-        return (*[candidate for candidate, _ in ranked], *self._then)
+        return (*[candidate for candidate, _ in ranked[1:]], *self._then)
 
     def _value(self, context: CallContext) -> str | None:
         if self._key.startswith("tags."):
@@ -170,8 +220,3 @@ class Conditional:
             if case.holds(context):
                 return case.chooser.order(draw, context, now)
         return self._otherwise.order(draw, context, now)
-
-
-def _turned(picks: tuple[Candidate, ...], draw: Callable[[], float]) -> tuple[Candidate, ...]:
-    start = int(draw() * len(picks))
-    return picks[start:] + picks[:start]

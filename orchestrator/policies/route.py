@@ -26,18 +26,26 @@ class Ordered:
 
 
 class Weighted:
-    """The first pick drawn by weight, the others as listed. Every possible order is made once, not per call."""
+    """The first pick drawn by weight, the others as listed. An order is made when first drawn, not per call."""
 
-    __slots__ = ("_bounds", "_orders")
+    __slots__ = ("_bounds", "_orders", "_picks", "_then")
 
     def __init__(self, picks: Sequence[Candidate], weights: Sequence[float], then: Sequence[Candidate]) -> None:
         total = sum(weights)
         self._bounds = [bound / total for bound in accumulate(weights)][:-1]
-        self._orders = [(pick, *(other for other in picks if other is not pick), *then) for pick in picks]
+        self._picks = tuple(picks)
+        self._then = tuple(then)
+        self._orders: list[tuple[Candidate, ...]] = [()] * len(self._picks)
 
     def order(self, draw: Callable[[], float], context: CallContext, now: float) -> Sequence[Candidate]:
         """See `Chooser.order`."""
-        return self._orders[bisect_right(self._bounds, draw())]
+        drawn = bisect_right(self._bounds, draw())
+        return self._orders[drawn] or self._make(drawn)
+
+    def _make(self, drawn: int) -> tuple[Candidate, ...]:
+        picks = self._picks
+        order = self._orders[drawn] = (picks[drawn], *picks[:drawn], *picks[drawn + 1 :], *self._then)
+        return order
 
 
 def eligible(progress: Progress, per_deployment: int) -> Iterator[Candidate]:
