@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -48,7 +49,7 @@ def build(config: Config, shared: Shared) -> Snapshot:
         ConfigError: a secret is missing, a package is not installed.
     """
     limits = _Limits(config, shared)
-    accounts = {name: _Provider(name, one, config, shared) for name, one in config.providers.items()}
+    accounts = {name: _provider(name, config, shared) for name in config.providers}
     gates = shared.limiter.gates(config.deployments)
     deployments = {
         name: accounts[deployment.provider].deployment(
@@ -72,6 +73,21 @@ def build(config: Config, shared: Shared) -> Snapshot:
         deployments=deployments,
         credentials=tuple([one for account in accounts.values() for one in account.credentials()]),
     )
+
+
+def _provider(name: str, config: Config, shared: Shared) -> _Provider:
+    with _blaming(f"providers.{name}"):
+        return _Provider(name, config.providers[name], config, shared)
+
+
+@contextmanager
+def _blaming(key: str) -> Iterator[None]:
+    """A `ConfigError` within says which key it is about."""
+    try:
+        yield
+    except ConfigError as error:
+        error.key = error.key or key
+        raise
 
 
 def _breaker(name: str, config: BreakerConfig | None, shared: Shared) -> Breaker | None:
@@ -187,7 +203,8 @@ class _Provider:
     def deployment(self, name: str, config: DeploymentConfig, state: _State) -> Deployment:
         """Bind one model."""
         known = model_profile(config.model, config.priced_as, config.profile, self._profile)
-        backend, engine = self._backend(name, config.model, known, learns=state.learning is not None)
+        with _blaming(f"providers.{self._name}"):
+            backend, engine = self._backend(name, config.model, known, learns=state.learning is not None)
         return Deployment(
             name=name,
             provider=self._name,

@@ -30,6 +30,25 @@ _BUNDLED = {
     "xai_responses": "orchestrator_providers.openai_responses:WIRES",
 }
 _VENDORS = "orchestrator_providers.vendors"
+_OTHERWISE = {
+    "aws": "bedrock",
+    "chatgpt": "openai",
+    "claude": "anthropic",
+    "dashscope": "alibaba",
+    "fireworks_ai": "fireworks",
+    "gemini": "google",
+    "google_ai": "google",
+    "gpt": "openai",
+    "grok": "xai",
+    "hf": "huggingface",
+    "kimi": "moonshot",
+    "llama.cpp": "llamacpp",
+    "qwen": "alibaba",
+    "together_ai": "together",
+    "vertex_ai": "vertex",
+    "vertexai": "vertex",
+}
+"""Names that people have for kinds, for messages only."""
 
 
 def find(kind: str) -> Wire | EngineFactory:
@@ -66,8 +85,11 @@ def _by_entry_point(kind: str) -> Wire | EngineFactory:
 def _nearest(kind: str) -> str:
     from difflib import get_close_matches  # noqa: PLC0415
 
-    close = get_close_matches(kind, kinds(), n=1)
-    return f"; did you mean {close[0]!r}?" if close else f"; known kinds: {', '.join(kinds())}"
+    name = kind.replace("-", "_").lower()
+    usual = name if name in kinds() else _OTHERWISE.get(name)
+    close = [usual] if usual else get_close_matches(name, kinds(), n=1, cutoff=0.7)
+    own = "openai_compatible is any server of that protocol; "
+    return f"; did you mean {close[0]!r}?" if close else f"; {own}known kinds: {', '.join(kinds())}"
 
 
 def _load(place: str, kind: str) -> Wire | EngineFactory:

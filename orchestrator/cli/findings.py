@@ -75,6 +75,7 @@ def _show(console: Console, problem: Problem, severity: str, files: dict[str, li
     console.print(head.append(problem.message))
     place = problem.place
     if place.file is None:
+        console.print()
         return
     where = ":".join(str(part) for part in (place.file, place.line, place.column) if part is not None)
     lines = files.setdefault(place.file, _lines(place.file))

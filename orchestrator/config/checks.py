@@ -44,6 +44,8 @@ SECRET_HEADERS = frozenset(
 )
 
 _MAX_DURATION_S = 86_400.0
+# Who writes 30000 has milliseconds in mind, mostly, and would wait for hours.
+_MAX_BARE_S = 3600.0
 _MAX_COUNT = 10**15
 _UNITS_S = {"d": 86_400.0, "h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 _DURATION = re.compile(
@@ -72,8 +74,19 @@ def number(value: Any) -> float:
     """A finite number."""
     found = plain(value) if isinstance(value, FromEnv) else value
     if isinstance(found, bool) or not isinstance(found, int | float | Decimal) or not math.isfinite(found):
-        raise ValueError(f"expected a number, found {shown(value)}")
+        raise ValueError(f"expected a number, found {shown(value)}{_number_within(found)}")
     return float(found)
+
+
+def _number_within(value: Any) -> str:
+    """What makes text of a number, as a hint."""
+    if not isinstance(value, str) or isinstance(value, FromEnv):
+        return ""
+    if isinstance(plain(value), int | float):
+        return "; take the quotes away"
+    if isinstance(plain(value.replace(",", ".", 1)), int | float):
+        return "; decimals have a point"
+    return "; write the number alone" if isinstance(plain(value.rstrip("% ")), int | float) else ""
 
 
 def flag(value: Any) -> bool:
@@ -107,7 +120,7 @@ def count(value: Any) -> int:
     found = plain(value) if isinstance(value, FromEnv) else value
     exact = _size(found) if isinstance(found, str) else found
     if isinstance(exact, bool) or not isinstance(exact, int | float | Decimal) or not math.isfinite(exact):
-        raise ValueError(f"expected a size such as 500, 200k or 2M, found {shown(value)}")
+        raise ValueError(f"expected a size such as 500, 200k or 2M, found {shown(value)}{_size_within(found)}")
     if exact != int(exact) or not 1 <= exact <= _MAX_COUNT:
         raise ValueError(f"expected a whole number of at least 1, found {shown(value)}")
     return int(exact)
@@ -122,19 +135,32 @@ def size_bytes(value: Any) -> int:
         raise ValueError(f"expected a size such as 64kB, 100MB or 1GB, found {shown(value)}") from None
 
 
+def _size_within(value: Any) -> str:
+    if not isinstance(value, str) or isinstance(value, FromEnv):
+        return ""
+    if value.endswith("m") and _SIZE.fullmatch(value[:-1]):
+        return "; a million is M"
+    return "; write it without separators" if _SIZE.fullmatch(re.sub(r"[,.' ]", "", value)) else ""
+
+
 def _size(found: str) -> Decimal | None:
     match = _SIZE.fullmatch(found)
     return Decimal(match[1]) * _SCALE[match[2]] if match and len(found) <= 20 else None
 
 
 def duration_s(value: Any) -> float:
-    """Seconds, from a number of seconds or from words such as `30s`, `1m30s` or `500ms`; more than 0, at most a day."""
+    """Seconds, from a number of seconds or from words such as `30s`, `1m30s` or `500ms`; more than 0, at most a day.
+
+    A number alone is at most an hour.
+    """
     found = plain(value) if isinstance(value, FromEnv) else value
     seconds = _spelled_s(found) if isinstance(found, str) else found
     if isinstance(seconds, bool) or not isinstance(seconds, int | float | Decimal) or not math.isfinite(seconds):
         raise ValueError(f"expected a duration such as 30s, 1m30s or 500ms, found {shown(value)}")
     if not 0 < seconds <= _MAX_DURATION_S:
         raise ValueError(f"expected a duration of more than 0 and at most one day, found {shown(value)}")
+    if not isinstance(found, str) and seconds > _MAX_BARE_S:
+        raise ValueError(f"write the unit of so long a time: {shown(value)}ms or {shown(value)}s")
     return float(seconds)
 
 
@@ -176,8 +202,10 @@ def http_url(value: Any, *, credentials: bool = False) -> str:
     parts, host = _split(found)
     if parts.scheme not in {"http", "https"} or not host:
         raise ValueError("expected a URL that begins with http:// or https://")
+    if "://" in found.partition("://")[2]:
+        raise ValueError("expected one URL; http:// or https:// is there twice")
     if "@" in parts.netloc and not credentials:
-        raise ValueError("a URL must not hold credentials")
+        raise ValueError("a URL must not hold credentials; they go under api_key or headers")
     if "?" in found or "#" in found:
         raise ValueError("a URL must not have a query or fragment here")
     if _is_metadata(host):

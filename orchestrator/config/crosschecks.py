@@ -9,7 +9,8 @@ from orchestrator.config.features import RequireConfig, model_profile
 from orchestrator.config.providers import Definition
 from orchestrator.config.requirements import Served, check_requirements
 from orchestrator.config.schema import DefaultsConfig, DeploymentConfig, ProviderConfig, RouteConfig
-from orchestrator.config.tree import KeyPath, Problems, nearest, shown
+from orchestrator.config.tree import KeyPath, Problems, shown
+from orchestrator.config.validating import report_unknown
 from orchestrator.spec.models import ModelProfile
 from orchestrator.spec.provider import Profile
 from orchestrator.types.call import Task
@@ -68,8 +69,7 @@ def check_price_keys(raw: dict[str, Any], path: KeyPath, problems: Problems) -> 
             problems.add((*path, "price"), "no price is given")
         for key in price:
             if key not in PRICE_KEYS:
-                message = f"unknown key {shown(key)}{nearest(key, PRICE_KEYS, what='known here')}"
-                problems.add((*path, "price", key), message)
+                report_unknown((*path, "price", key), PRICE_KEYS, problems)
 
 
 def check_route(

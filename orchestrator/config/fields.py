@@ -33,7 +33,7 @@ _SIZE_SCHEMA = {
 }
 _DURATION_SCHEMA = {
     "anyOf": [
-        {"type": "number", "exclusiveMinimum": 0, "maximum": 86400},
+        {"type": "number", "exclusiveMinimum": 0, "maximum": 3600},
         {"type": "string", "pattern": r"^(\d+(\.\d+)?(d|h|m|s|ms))+$"},
     ],
     "examples": ["30s", "1m30s", "500ms", 20],

@@ -16,14 +16,18 @@ from orchestrator.config.crosschecks import check_deployment, check_price_keys, 
 from orchestrator.config.features import model_profile
 from orchestrator.config.files import FileReader, content_hash, from_python, merged
 from orchestrator.config.fingerprint import config_hash
+from orchestrator.config.habits import mapping_expected
 from orchestrator.config.log import LogConfig
+from orchestrator.config.near import no_deployment, no_provider
+from orchestrator.config.outline import check_outline
+from orchestrator.config.paths import check_paths
 from orchestrator.config.providers import Definition, Find, Kinds, one_line_provider, read_provider
 from orchestrator.config.references import MISSING, References
-from orchestrator.config.requirements import retirement
+from orchestrator.config.requirements import misuse, retirement
 from orchestrator.config.routes import Route, read_route
 from orchestrator.config.schema import Config, DeploymentConfig, ProviderConfig, Settings
 from orchestrator.config.shared_state import read_otel, read_store
-from orchestrator.config.tree import KeyPath, Problem, Problems, Tree, dotted, nearest, shown
+from orchestrator.config.tree import KeyPath, Problem, Problems, Tree, dotted, shown
 from orchestrator.config.validating import validated
 from orchestrator.errors import ConfigError
 from orchestrator.spec.provider import Profile
@@ -102,6 +106,10 @@ class _Section:
     reached: set[str] = field(default_factory=set)
 
 
+def _raw(defined: Mapping[str, Definition]) -> dict[str, Any]:
+    return {name: definition.raw for name, definition in defined.items()}
+
+
 class _Loader:
     """One load. Each step notes its mistakes and goes on with what is left."""
 
@@ -124,12 +132,11 @@ class _Loader:
         self._provider_section = _Section({})
         self._today = today or datetime.now(UTC).date()
         self._warnings: list[str] = []
+        self._check_files = check_secrets
         self._references = References(self._problems, environment, self._directory_of, check_secrets=check_secrets)
 
     def load(self) -> Config:
-        if not isinstance(self._tree.value, dict):
-            self._problems.add((), f"expected a mapping with version and routes, found {shown(self._tree.value)}")
-            self._problems.raise_any()
+        check_outline(self._tree.value, _TOP_KEYS, self._problems)
         settings = self._settings()
         routes = {
             name: read_route(name, raw, settings, self._references, self._problems)
@@ -147,15 +154,14 @@ class _Loader:
         self._cross_check(routes, deployments, providers)
         check_budgets(settings.budgets, routes, providers, self._problems)
         self._check_budget_store(settings)
+        if self._check_files:
+            reached = {name: providers[name] for name in self._provider_section.reached if name in providers}
+            check_paths(settings, reached, self._directory_of, self._problems)
         self._problems.raise_any()
         return self._config(settings, routes, deployments, providers)
 
     def _check_budget_store(self, settings: Settings) -> None:
-        if not settings.budgets:
-            return
-        if settings.store.kind != "memory":
-            self._problems.add(("budgets",), "budgets are counted by each process; they cannot be shared in Redis yet")
-        if settings.log.path is None:
+        if settings.budgets and settings.store.kind == "memory" and settings.log.path is None:
             place = self._tree.place(("budgets",))
             text = "what was spent is forgotten when the process ends: log.path would keep it"
             self._warnings.append(Problem(place, "budgets", text).line())
@@ -207,7 +213,7 @@ class _Loader:
         """Note that a route uses the deployment; make it, and its provider, if the name is a one-line form."""
         defined = self._deployment_section.defined
         if name not in defined and "/" not in name:
-            self._problems.add(path, f"no deployment {shown(name)}{nearest(name, defined, what='deployments')}")
+            self._problems.add(path, no_deployment(name, _raw(defined), _raw(self._provider_section.defined)))
             return
         if name not in defined:
             vendor, _, model = name.partition("/")
@@ -225,10 +231,9 @@ class _Loader:
             made = one_line_provider(vendor, path, self._kinds, self._references, self._problems)
             self._provider_section.defined[vendor] = made
         elif isinstance(known.raw, dict) and known.raw.get("kind") != vendor:
-            message = (
-                f"provider {shown(vendor)} of this file is not of kind {shown(vendor)}; define a deployment instead"
-            )
-            self._problems.add(path, message)
+            message = f"provider {shown(vendor)} of this file is not of kind {shown(vendor)}"
+            instead = f"define a deployment: {{provider: {vendor}, model: …}}"
+            self._problems.add(path, f"{message}; {instead}")
 
     def _deployments(self) -> dict[str, DeploymentConfig]:
         section, found = self._deployment_section, {}
@@ -239,16 +244,14 @@ class _Loader:
             found[name] = deployment
             known = self._provider_section.defined
             if deployment.provider not in known:
-                near = nearest(deployment.provider, known, what="providers")
-                where = definition.at("provider")
-                self._problems.add(where, f"no provider {shown(deployment.provider)}{near}")
+                self._problems.add(definition.at("provider"), no_provider(deployment.provider, _raw(known)))
             elif name in section.reached:
                 self._provider_section.reached.add(deployment.provider)
         return found
 
     def _deployment(self, definition: Definition, *, reached: bool) -> DeploymentConfig | None:
         if not isinstance(definition.raw, dict):
-            self._problems.add(definition.path, f"expected a mapping, found {shown(definition.raw)}")
+            self._problems.add(definition.path, mapping_expected(definition.path, definition.raw))
             return None
         data = self._resolved(definition.raw, definition.path, reached=reached)
         check_price_keys(data, definition.path, self._problems)
@@ -284,16 +287,16 @@ class _Loader:
                     tasks.setdefault(used, set()).add(route.config.task)
         for name in tasks.keys() & ready.keys():
             deployment, _, profile = ready[name]
-            self._warn_of_retirement(name, deployment, profile)
+            self._warn_of_model(name, deployment, profile, tasks[name])
             definition = self._deployment_section.defined[name]
             check_deployment(deployment, definition, frozenset(tasks[name]), profile, self._problems)
 
-    def _warn_of_retirement(self, name: str, deployment: DeploymentConfig, kind: Profile) -> None:
+    def _warn_of_model(self, name: str, deployment: DeploymentConfig, kind: Profile, tasks: set[Task]) -> None:
         known = model_profile(deployment.model, deployment.priced_as, deployment.profile, kind)
-        message = retirement(deployment.model, known, self._today)
-        if message:
-            path = self._deployment_section.defined[name].at("model")
-            self._warnings.append(Problem(self._tree.place(path), dotted(path), message).line())
+        path = self._deployment_section.defined[name].at("model")
+        for message in (retirement(deployment.model, known, self._today), misuse(deployment.model, known, tasks)):
+            if message:
+                self._warnings.append(Problem(self._tree.place(path), dotted(path), message).line())
 
     def _config(
         self,

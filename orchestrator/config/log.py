@@ -15,6 +15,8 @@ from orchestrator.telemetry.redaction import REDACTIONS
 __all__ = ["ContentConfig", "LogConfig", "OtelConfig", "RotateConfig"]
 
 _PLACEHOLDER = re.compile(r"\{[^{}]*\}")
+_STRFTIME = re.compile(r"%[a-zA-Z]")
+_DAILY = "; for a file a day write rotate: {daily: true}"
 _SIZE_SCHEMA = {
     "anyOf": [{"type": "integer", "minimum": 1}, {"type": "string", "pattern": r"^\d+(_\d+)*(\.\d+)?[kKMG]?B?$"}],
     "examples": ["100MB", "64kB"],
@@ -27,7 +29,9 @@ def _log_path(value: Any) -> str:
     found = checks.text(value)
     directory, _, name = found.rpartition("/")
     if "{" in directory or set(_PLACEHOLDER.findall(name)) - {"{pid}", "{host}"}:
-        raise ValueError("only {pid} and {host} are filled in, and only in the file's name")
+        raise ValueError(f"only {{pid}} and {{host}} are filled in, and only in the file's name{_DAILY}")
+    if _STRFTIME.search(found):
+        raise ValueError(f"% is not filled in{_DAILY}")
     return str(found)
 
 

@@ -76,10 +76,10 @@ def _tag_names(value: Any) -> Any:
 
 
 def _sticky(value: Any) -> str:
-    found = checks.text(value)
+    found = checks.text(value) if isinstance(value, str) else ""
     if found in {"tenant", "user"} or (found.startswith("tags.") and found.removeprefix("tags.").strip()):
         return found
-    close = nearest(found, ("tenant", "user"))
+    close = nearest(found, ("tenant", "user")) if found else ""
     raise ValueError(
         f"expected tenant, user or tags.NAME, found {shown(value)}{close if 'did you mean' in close else ''}"
     )

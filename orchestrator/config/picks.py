@@ -36,8 +36,16 @@ def read_pick(value: Any, path: KeyPath, problems: Problems) -> Choice:
     """A name, a list of names, or or one rule with its deployments. Names without mistakes are in the result."""
     if not isinstance(value, dict):
         return _names(value, path, problems)
+    if (
+        not any(rule in value for rule in _RULES)
+        and value
+        and all(isinstance(one, int | float) for one in value.values())
+    ):
+        weights = ", ".join(f"{name}: {weight}" for name, weight in value.items())
+        problems.add(path, f"weights stand under their rule; write {{weighted: {{{weights}}}}}")
+        return Choice()
     if len(value) != 1:
-        problems.add(path, f"expected one rule, found {len(value)}")
+        problems.add(path, f"expected one rule, found {len(value)}; keep one of {', '.join(value)}")
         return Choice()
     ((rule, body),) = value.items()
     if rule == "weighted":

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
+from urllib.parse import urlsplit
 
+from orchestrator.config.habits import mapping_expected
 from orchestrator.config.references import MISSING, References
 from orchestrator.config.schema import ProviderConfig
-from orchestrator.config.tree import KeyPath, Problems, shown
+from orchestrator.config.tree import KeyPath, Problems
 from orchestrator.config.validating import report_unknown, validated
 from orchestrator.errors import ConfigError
 from orchestrator.spec.provider import EngineFactory, Profile, Wire
@@ -18,6 +20,8 @@ __all__ = ["Definition", "Find", "Kinds", "one_line_provider", "read_provider"]
 Find: TypeAlias = Callable[[str], Wire | EngineFactory]
 
 _ENGINE_KEYS = ("headers", "proxy", "ca_file")
+_ADDED = ("/chat/completions", "/completions", "/embeddings", "/messages", "/responses", "/rerank", "/models")
+_AZURE = (".openai.azure.com", ".cognitiveservices.azure.com")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +85,7 @@ def read_provider(
     """The provider; None after mistakes were noted."""
     raw, path = definition.raw, definition.path
     if not isinstance(raw, dict):
-        problems.add(path, f"expected a mapping, found {shown(raw)}")
+        problems.add(path, mapping_expected(path, raw))
         return None
     name = references.resolve(raw["kind"], definition.at("kind"), reached=reached) if "kind" in raw else None
     kind = kinds.get(str(name), definition.at("kind"), problems) if isinstance(name, str) else None
@@ -104,6 +108,11 @@ def read_provider(
     return provider
 
 
+def _check_key(key: str) -> None:
+    if key.lower().startswith("bearer "):
+        raise ValueError("it begins with 'Bearer', which the library adds; set what follows")
+
+
 def _setting(value: Any, path: KeyPath, profile: Profile | None, references: References, *, reached: bool) -> Any:
     if profile is None or path[-1] not in profile.secret_settings:
         return references.resolve(value, path, reached=reached)
@@ -118,7 +127,7 @@ def _resolved(
         where = definition.at(key)
         found: Any
         if key == "api_key":
-            found = references.secret(value, where, reached=reached)
+            found = references.secret(value, where, reached=reached, check=_check_key)
         elif key == "headers":
             found = references.headers(value, where, reached=reached)
         else:
@@ -142,9 +151,20 @@ def _check(provider: ProviderConfig, kind: Wire | EngineFactory, definition: Def
         _check_location(provider, kind.locate, definition, problems)
     elif not provider.base_url and not profile.base_url:
         problems.add(definition.at("base_url"), f"kind {profile.kind!r} has no address of its own; give its base_url")
+    _check_address(provider, profile, definition, problems)
     if provider.ca_file and (provider.base_url or "").startswith("http:"):
         problems.add(definition.at("ca_file"), "no effect on a base_url that begins with http:")
     _check_credential(provider, profile, definition, problems)
+
+
+def _check_address(provider: ProviderConfig, profile: Profile, definition: Definition, problems: Problems) -> None:
+    """What of an address the library adds itself, and another kind's."""
+    parts = urlsplit(provider.base_url or "")
+    added = next((end for end in _ADDED if parts.path.endswith(end)), None)
+    if added is not None:
+        problems.add(definition.at("base_url"), f"leave {added} away: each request adds what it needs")
+    elif profile.kind == "openai" and (parts.hostname or "").endswith(_AZURE) and "/v1" not in parts.path:
+        problems.add(definition.at("base_url"), "this is an address of Azure; write kind: azure")
 
 
 def _check_location(

@@ -9,7 +9,8 @@ from typing import Any
 
 from orchestrator.config import checks
 from orchestrator.config.secrets import SecretRef
-from orchestrator.config.tree import FromEnv, KeyPath, Problems, is_reference, shown
+from orchestrator.config.tree import FromEnv, KeyPath, Problems, is_reference, nearest, shown
+from orchestrator.config.words import such_as
 from orchestrator.errors import ConfigError
 
 __all__ = ["MISSING", "References"]
@@ -19,6 +20,35 @@ MISSING: Any = object()
 
 _CONTAINERS = frozenset({"defaults", "limits", "price", "tags", "weighted"})
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+_LIKE_A_VARIABLE = re.compile(r"[A-Z][A-Z0-9]*(_[A-Z0-9]+)*_(KEY|TOKEN|SECRET)")
+_FOREIGN = re.compile(
+    r"\$\{(?P<a>\w+)(:?[-?].*)?\}|\$(?P<b>[A-Za-z_]\w*)|os\.environ/(?P<c>\w+)|\{\{\s*(env\.)?(?P<d>\w+)\s*\}\}"
+    r"|%(?P<e>\w+)%|env[:./](?P<f>\w+)"
+)
+_MOST_VARIABLES = 500
+
+
+def _foreign(text: str) -> str | None:
+    """The variable that other tools would fill in for this text; the whole of it, since ours stands for a value."""
+    found = _FOREIGN.fullmatch(text)
+    return next(filter(None, found.groupdict().values()), None) if found else None
+
+
+def _no_variable(name: str) -> str:
+    variable = _foreign(name)
+    if variable is not None:
+        return f"write the name alone: {{env: {variable}}}"
+    return "what follows env is not the name of an environment variable; name the variable, not its value"
+
+
+def _no_value(key: str) -> str:
+    if key[:1].isdigit():
+        return "this key has no value; if it belongs to the value before it, that has a point, or is quoted"
+    if ":" in key:
+        return "a space is missing after the colon"
+    return "this key has no value; leave it out instead"
 
 
 class References:
@@ -52,18 +82,23 @@ class References:
         """The value with all references replaced. What is missing is left out, and noted if it is reached."""
         if path[-1] == "provider_options":
             return value
-        if value is None:
-            self._problems.add(path, "this key has no value; leave it out instead")
-            return MISSING
         if isinstance(value, list):
             found = [self.resolve(item, (*path, index), reached=reached) for index, item in enumerate(value)]
             return [item for item in found if item is not MISSING]
         if not isinstance(value, dict):
-            return value
+            return self._scalar(value, path)
         if "env" in value and path[-1] not in _CONTAINERS and not isinstance(value["env"], dict):
             return self._variable(value, path, reached=reached)
         pairs = {key: self.resolve(item, (*path, key), reached=reached) for key, item in value.items()}
         return {key: item for key, item in pairs.items() if item is not MISSING}
+
+    def _scalar(self, value: Any, path: KeyPath) -> Any:
+        variable = _foreign(value) if isinstance(value, str) and path[-2:-1] != ("stop",) else None
+        if value is None:
+            self._problems.add(path, _no_value(str(path[-1])))
+        elif variable is not None:
+            self._problems.add(path, f"variables are not filled in like this; write {{env: {variable}}}")
+        return MISSING if value is None or variable is not None else value
 
     def _variable(self, value: dict[str, Any], path: KeyPath, *, reached: bool) -> Any:
         variable = value["env"]
@@ -71,14 +106,14 @@ class References:
             self._problems.add(path, "a reference is {env: NAME} or {env: NAME, default: scalar}")
             return MISSING
         if not _VARIABLE.fullmatch(variable):
-            self._problems.add(path, "what follows env is not the name of an environment variable")
+            self._problems.add(path, _no_variable(variable))
             return MISSING
         if self.has(variable):
             return FromEnv.of(variable, self._environ[variable])
         if value.get("default") is not None:
             return value["default"]
         if reached:
-            self._problems.add(path, f"environment variable {variable} is not set")
+            self._problems.add(path, f"environment variable {variable} is not set{self._set(variable)}")
         else:
             self._problems.mute(path)
         return MISSING
@@ -91,22 +126,36 @@ class References:
         `check` raises `ValueError`, in words that do not repeat it, for a credential that is there but of no use.
         """
         if not is_reference(value):
-            literal = isinstance(value, str)
-            found = "a literal secret is refused" if literal else f"expected a secret, found {shown(value)}"
-            self._problems.add(path, f"{found}; use {{env: NAME}} or {{file: path}}")
+            self._problems.add(path, self._no_secret(value))
             return None
         if len(value) != 1:
             self._problems.add(path, "a secret is exactly {env: NAME} or {file: path}, and has no default")
             return None
         (kind, name), *_ = value.items()
         if kind == "env" and not _VARIABLE.fullmatch(name):
-            self._problems.add(path, "what follows env is not the name of an environment variable")
+            self._problems.add(path, _no_variable(name))
             return None
         if not name or not name.isprintable():
             self._problems.add(path, "what follows file is not a path")
             return None
         made = SecretRef(kind, name, directory=str(self._directory(path)))
         return made if not reached or self._usable(made, path, check) else None
+
+    def _no_secret(self, value: Any) -> str:
+        if isinstance(value, dict) and len(value) == 1 and (one := next(iter(value))).startswith(("env:", "file:")):
+            return f"a space is missing after {one.partition(':')[0]}:"
+        if not isinstance(value, str):
+            return f"expected a secret, found {shown(value)}; use {{env: NAME}} or {{file: path}}"
+        variable = _foreign(value) or (value if value in self._environ or _LIKE_A_VARIABLE.fullmatch(value) else None)
+        if variable is not None:
+            return f"a variable is named like this: {{env: {variable}}}"
+        return "a literal secret is refused; use {env: NAME} or {file: path}"
+
+    def _set(self, variable: str) -> str:
+        """`; did you mean …?` if a variable with a near name is set. Empty if none is."""
+        named = [name for name in self._environ if name.isupper()]
+        near = nearest(variable, named) if len(named) <= _MOST_VARIABLES else ""
+        return f"{near.removesuffix('?')}, which is set?" if "did you mean" in near else ""
 
     def _usable(self, reference: SecretRef, path: KeyPath, check: Callable[[str], object] | None) -> bool:
         if not self._check_secrets:
@@ -116,7 +165,8 @@ class References:
             if check is not None:
                 check(secret.reveal())
         except ConfigError as error:
-            self._problems.add(path, error.message)
+            unset = reference.kind == "env" and reference.name not in self._environ
+            self._problems.add(path, error.message + (self._set(reference.name) if unset else ""))
             return False
         except ValueError as error:
             self._problems.add(path, f"{reference.described()}: {error}")
@@ -126,7 +176,7 @@ class References:
     def headers(self, value: Any, path: KeyPath, *, reached: bool) -> dict[str, str | SecretRef]:
         """Header fields by lower-case name. `{env:}` and `{file:}` are secrets, unless they have a default."""
         if not isinstance(value, dict):
-            self._problems.add(path, f"expected a mapping, found {shown(value)}")
+            self._problems.add(path, f"expected a mapping{such_as('headers')}, found {shown(value)}")
             return {}
         found: dict[str, str | SecretRef] = {}
         for key, item in value.items():

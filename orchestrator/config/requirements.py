@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TypeAlias
@@ -11,8 +11,9 @@ from orchestrator.config.features import RequireConfig
 from orchestrator.config.tree import KeyPath, Problems, shown
 from orchestrator.spec.models import ModelProfile
 from orchestrator.spec.provider import Profile
+from orchestrator.types.call import Task
 
-__all__ = ["Served", "check_requirements", "lacks", "retirement"]
+__all__ = ["Served", "check_requirements", "lacks", "misuse", "retirement"]
 
 _SOON = timedelta(days=30)
 
@@ -137,3 +138,13 @@ def retirement(model: str, known: ModelProfile, today: date) -> str | None:
     if day <= today:
         return f"{shown(model)} was retired by its vendor on {day}: calls to it fail or soon will; name its successor"
     return f"{shown(model)} will be retired by its vendor on {day}, in {(day - today).days} days; name its successor"
+
+
+def misuse(model: str, known: ModelProfile, tasks: Collection[Task]) -> str | None:
+    """What to warn of a model whose routes ask of it what it is not known to do; None if there is nothing to say."""
+    embeds = known.dimensions is not None
+    if "chat" in tasks and embeds:
+        return f"a chat route uses it, and {model} gives vectors"
+    if "embed" in tasks and not embeds and known.tools is not None:
+        return f"an embed route uses it, and {model} answers in text"
+    return None

@@ -45,7 +45,8 @@ def _route(data: dict[str, Any], path: KeyPath, pick_path: KeyPath, settings: Se
     pick = read_pick(data["pick"], pick_path, problems) if "pick" in data else Choice()
     then = read_then(data.get("then", []), (*path, "then"), pick, problems)
     cases = read_when(data.get("when", []), (*path, "when"), then, problems)
-    chosen: dict[str, Any] = {"pick": pick.data(), "then": tuple(then.paths)} if "pick" in data else {}
+    chosen: dict[str, Any] = {"pick": pick.data()} if "pick" in data else {}
+    chosen["then"] = tuple(then.paths)
     chosen["when"] = tuple(case.config for case in cases if case.config is not None)
     config = validated(RouteConfig, _under(settings, data) | chosen, path, problems)
     if config is not None:

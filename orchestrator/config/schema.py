@@ -55,7 +55,7 @@ def _price(value: Any) -> Decimal:
     except InvalidOperation:
         found = None
     if found is None or not found.is_finite() or found < 0:
-        raise ValueError(f"expected a price of 0 or more, found {shown(value)}")
+        raise ValueError(f"expected USD per million tokens, a number such as 0.15, found {shown(value)}")
     return found
 
 

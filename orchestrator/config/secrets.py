@@ -20,6 +20,23 @@ _VISIBLE = re.compile(rb"[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?")
 _LINE_END = re.compile(rb"\r?\n\Z")
 
 
+_COPIED = (
+    (re.compile(r"\"[^\"]*\"|'[^']*'"), "is in quotes, which are part of it; take them away"),
+    (re.compile(r"<[^<>]*>"), "is a placeholder; set the credential itself"),
+    (re.compile(r"\$\{\w+\}|\$[A-Z][A-Z0-9_]+|\$\(.*\)"), "is a reference that nobody has filled in"),
+)
+"""What is written beside a credential, or in its place, and is none."""
+
+
+def _invisible(raw: bytes) -> str:
+    if raw.endswith((b"\n", b"\r")):
+        return "ends with a line end; set it without (`$(cat FILE)` leaves it away)"
+    if raw != raw.strip():
+        return "begins or ends with a space; set it without"
+    kind = "control characters" if raw.isascii() else "non-ASCII characters, such as a dash or quotes of a text editor"
+    return f"holds {kind}; copy it again"
+
+
 @dataclass(frozen=True, slots=True)
 class SecretRef:
     """Where a credential is found: an environment variable or a file.
@@ -53,8 +70,12 @@ class SecretRef:
         if len(raw) > MAX_SECRET_BYTES:
             raise ConfigError(f"{self.described()} is larger than 64 KiB")
         if not _VISIBLE.fullmatch(raw):
-            raise ConfigError(f"{self.described()} holds control or non-ASCII characters, or a space at an end")
-        return raw.decode("ascii")
+            raise ConfigError(f"{self.described()} {_invisible(raw)}")
+        found = raw.decode("ascii")
+        copied = next((words for pattern, words in _COPIED if pattern.fullmatch(found)), None)
+        if copied is not None or found.startswith(f"{self.name}="):
+            raise ConfigError(f"{self.described()} {copied or 'begins with its own name; set what follows the ='}")
+        return found
 
     def described(self) -> str:
         """The place, in words; for messages."""
@@ -69,7 +90,8 @@ class SecretRef:
     def _from_file(self) -> bytes:
         try:
             if not self.path.is_file():
-                raise ConfigError(f"secret file {self.name} is missing or not a regular file")
+                home = "; ~ is not filled in" if self.name.startswith("~") else ""
+                raise ConfigError(f"secret file {self.name} is missing or not a regular file{home}")
             with self.path.open("rb") as handle:
                 raw = handle.read(MAX_SECRET_BYTES + 3)
         except OSError as error:

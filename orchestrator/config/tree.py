@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any, NoReturn, TypeAlias
 
+from orchestrator.config.words import meant
 from orchestrator.errors import ConfigError
 
 __all__ = [
@@ -167,7 +168,8 @@ def shown(value: Any) -> str:
 def nearest(name: str, known: Iterable[str], *, what: str = "known") -> str:
     """`; did you mean 'x'?`, or the known names if none is near and they are few, or nothing."""
     names = sorted(set(known))
-    close = get_close_matches(name, names, n=1) if len(names) <= _MAX_COMPARED else ()
+    same = meant(name, names)
+    close = [same] if same else get_close_matches(name, names, n=1) if len(names) <= _MAX_COMPARED else ()
     if close:
         return f"; did you mean {close[0]!r}?"
     return f"; {what}: {', '.join(names)}" if 0 < len(names) <= 20 else ""

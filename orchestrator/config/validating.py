@@ -8,10 +8,12 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from orchestrator.config.features import ProfileConfig
+from orchestrator.config.habits import advice, mapping_expected
 from orchestrator.config.log import ContentConfig, LogConfig, OtelConfig, RotateConfig
 from orchestrator.config.resilience import BreakerConfig, RetryConfig, TimeoutsConfig
 from orchestrator.config.schema import DefaultsConfig, LimitsConfig
-from orchestrator.config.tree import KeyPath, Problems, nearest, shown
+from orchestrator.config.tree import FromEnv, KeyPath, Problems, nearest, shown
+from orchestrator.config.words import such_as
 
 __all__ = ["NOT_YET", "report_unknown", "validated"]
 
@@ -31,6 +33,9 @@ _NESTED: Mapping[str | int, type[BaseModel]] = {
     "timeouts": TimeoutsConfig,
 }
 
+_MISLEADING = frozenset({"eur", "organization", "rps", "stream_options", "timeout", "top_k"})
+"""Keys whose nearest known name is another thing."""
+
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
 
@@ -39,7 +44,7 @@ def validated(
 ) -> ModelT | None:
     """The model, or None after its mistakes were noted. `known` are the keys to suggest beside the model's own."""
     if not isinstance(data, dict):
-        problems.add(path, f"expected a mapping, found {shown(data)}")
+        problems.add(path, mapping_expected(path, data))
         return None
     try:
         return model.model_validate(data)
@@ -52,7 +57,7 @@ def validated(
             if found["type"] == "extra_forbidden":
                 report_unknown((*path, *loc), keys, problems)
             else:
-                problems.add((*path, *loc), _words(found))
+                problems.add((*path, *loc), _words(found, (*path, *loc)))
         return None
 
 
@@ -62,19 +67,29 @@ def report_unknown(path: KeyPath, known: Iterable[str], problems: Problems) -> N
     if key in NOT_YET:
         problems.add(path, f"{key!r} is not supported yet")
     else:
-        problems.add(path, f"unknown key {shown(key)}{nearest(key, known, what='known here')}")
+        near = nearest(key, known, what="known here")
+        told = "" if "did you mean" in near and key not in _MISLEADING else advice(path)
+        problems.add(path, f"unknown key {shown(key)}{told or near}")
 
 
-def _words(found: Any) -> str:
+def _words(found: Any, path: KeyPath) -> str:
     kind, value = found["type"], found["input"]
     if kind == "value_error":
-        return str(found["ctx"]["error"])
+        words = str(found["ctx"]["error"])
+        return words if "variable" in words else words + _origin(value)
     if kind == "missing":
-        return "this key is missing"
+        example = such_as(str(path[-1])).removeprefix(" such as ")
+        return f"this key is missing{f'; write {example}' if example else ''}"
     if kind == "literal_error":
         expected = found["ctx"]["expected"].replace("'", "")
         close = nearest(value, expected.replace(" or ", ", ").split(", ")) if isinstance(value, str) else ""
-        return f"expected {expected}, found {shown(value)}{close if 'did you mean' in close else ''}"
+        hint = "; take the quotes away" if value == expected else close if "did you mean" in close else ""
+        return f"expected {expected}, found {shown(value)}{hint}"
     if kind in {"model_type", "dict_type"}:
-        return f"expected a mapping, found {shown(value)}"
+        return mapping_expected(path, value)
     return f"{found['msg'][:1].lower()}{found['msg'][1:]}, found {shown(value)}"
+
+
+def _origin(value: Any) -> str:
+    """Where a value comes from that is not in the file. Most messages say so where they say what was found."""
+    return f" (it comes from variable {value.variable})" if isinstance(value, FromEnv) else ""

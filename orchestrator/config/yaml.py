@@ -22,6 +22,7 @@ from yaml.events import (
     StreamEndEvent,
 )
 
+from orchestrator.config.syntax import explained
 from orchestrator.config.tree import KeyPath, Place, Problem, Tree, dotted, raise_all
 
 __all__ = ["MAX_BYTES", "MAX_DEPTH", "parse_yaml", "plain"]
@@ -30,6 +31,7 @@ MAX_BYTES = 1024 * 1024
 MAX_DEPTH = 32
 
 _MAX_DIGITS = 40
+_TYPOGRAPHIC = frozenset("\u201c\u201d\u201e\u2018\u2019\u201a\u00ab\u00bb")
 
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ufffe\uffff]")
@@ -78,11 +80,12 @@ def _decode(data: bytes, file: str) -> str:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        raise_all([Problem(Place(file, line), "", "the file is not UTF-8")])
+        found = "UTF-16" if data.startswith((b"\xff\xfe", b"\xfe\xff")) else "not UTF-8"
+        raise_all([Problem(Place(file, line), "", f"the file is {found}; save it as UTF-8")])
     control = _CONTROL.search(text)
     if control:
         line = text.count("\n", 0, control.start()) + 1
-        raise_all([Problem(Place(file, line), "", f"control character {ord(control[0]):#04x}")])
+        raise_all([Problem(Place(file, line), "", f"control character {ord(control[0]):#04x}; delete it")])
     return text
 
 
@@ -100,22 +103,20 @@ class _Reader:
             self._loader = _Loader(self._text)
             return Tree(self._document(), self._places, tuple(self._problems))
         except yaml.YAMLError as error:
-            mark = getattr(error, "problem_mark", None)
-            why = getattr(error, "problem", None) or "it holds characters that YAML does not allow"
-            place = Place(self._file, mark.line + 1, mark.column + 1) if mark else Place(self._file)
-            raise_all([*self._problems, Problem(place, "", f"not YAML: {why}")])
+            message, line, column = explained(self._text, error)
+            raise_all([*self._problems, Problem(Place(self._file, line, column), "", message)])
 
     def _document(self) -> Any:
         self._next()
         start = self._next()
         if isinstance(start, StreamEndEvent):
-            self._stop(start, "the file is empty")
+            self._stop(start, "the file is empty; `orchestrator init` writes one to begin with")
         value = self._node(self._next(), ())
         end = self._next()
         while isinstance(end, DocumentEndEvent):
             end = self._next()
         if not isinstance(end, StreamEndEvent):
-            self._stop(end, "more than one document")
+            self._stop(end, "more than one document; take out the line ---")
         return value
 
     def _next(self) -> Any:
@@ -139,13 +140,18 @@ class _Reader:
         if event.anchor is not None:
             self._problem(event, path, "anchors (&) are not supported; write it out, or use `extends`")
         if event.tag is not None:
-            self._problem(event, path, "tags (!) are not supported")
+            self._problem(event, path, "tags (!) are not supported; write the value alone, or {env: NAME}")
         if isinstance(event, ScalarEvent):
             self._refuse_halves(event, event.value)
-            return plain(event.value) if event.implicit[0] else event.value
+            return self._scalar(event, path)
         if len(path) >= MAX_DEPTH:
             self._stop(event, f"nested deeper than {MAX_DEPTH} levels", path[:4])
         return self._mapping(path) if isinstance(event, MappingStartEvent) else self._sequence(path)
+
+    def _scalar(self, event: Any, path: KeyPath) -> Any:
+        if not event.style and event.value[:1] in _TYPOGRAPHIC:
+            self._problem(event, path, "typographic quotes would be part of the value; write ' or \"")
+        return plain(event.value) if event.implicit[0] else event.value
 
     def _refuse_halves(self, event: Event, text: str) -> None:
         # PyYAML's own loader reads the escapes of JSON for one character as two halves, which no vendor can be sent.
@@ -156,12 +162,14 @@ class _Reader:
         found: dict[str, Any] = {}
         while not isinstance(event := self._next(), MappingEndEvent):
             if isinstance(event, SequenceStartEvent | MappingStartEvent | AliasEvent) or event.tag or event.anchor:
-                self._stop(event, "a key must be plain text", path)
+                self._stop(
+                    event, "a key must be plain text; if these are braces of a template, fill it in before", path
+                )
             # Keys are names here: `404`, `no` and `1e3` stay as they are written.
             key = event.value
             self._refuse_halves(event, key)
             if key in found:
-                self._problem(event, (*path, key), "duplicate key")
+                self._problem(event, (*path, key), f"duplicate key; it is in line {self._places[*path, key].line} too")
             if key == "<<" and event.implicit[0]:
                 self._problem(event, (*path, key), "merge keys (<<) are not supported; use `extends`")
             self._places[(*path, key)] = self._place(event)

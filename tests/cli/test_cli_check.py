@@ -40,7 +40,8 @@ error: providers.openai.api_key: a literal secret is refused; use {env: NAME} or
 3 |   openai: {kind: openai, api_key: …, region: us}
   |                          ^^^^^^^
 
-error: routes.answer.pick: this key is missing
+error: routes.answer.pick: this key is missing; write pick: vendor/model, or a
+deployment's name
  --> o.yaml:5:3
 5 |   answer:
   |   ^^^^^^
@@ -158,9 +159,9 @@ def test_json_carries_every_finding_with_its_place() -> None:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("version: 1\nroutes: {a: [}\n", "not YAML"),
+        ("version: 1\nroutes: {a: [}\n", "another bracket is open"),
         ("", "the file is empty"),
-        ("version: 1\n\troutes: 3\n", "not YAML"),
+        ("version: 1\n\troutes: 3\n", "a tab"),
     ],
 )
 def test_what_is_no_yaml_is_one_screen_too(text: str, says: str) -> None:

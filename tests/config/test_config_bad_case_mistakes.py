@@ -52,7 +52,7 @@ MISTAKES: list[tuple[str, str]] = [
         top(f"store: {{redis: redis://:{HIDDEN}@h}}"),
         "o.yaml:3: store.redis: expected a mapping with a url, found a URL",
     ),
-    (redis(""), "o.yaml:3: store.redis.url: this key is missing"),
+    (redis(""), "o.yaml:3: store.redis.url: this key is missing; write url: {env: REDIS_URL}"),
     (redis(f"url: redis://:{HIDDEN}@h"), f"o.yaml:3: store.redis.url: {LITERAL}"),
     (redis(f"url: 'redis://h/0?password={HIDDEN}'"), f"o.yaml:3: store.redis.url: {LITERAL}"),
     (redis(f"url: 'unix://me:{HIDDEN}@/run/redis.sock'"), f"o.yaml:3: store.redis.url: {LITERAL}"),
@@ -96,7 +96,7 @@ MISTAKES: list[tuple[str, str]] = [
         "o.yaml:3: breaker.longest: expected at least `open`, which is 60s, found '30s'",
     ),
     # timeouts
-    (top("timeouts: 5"), "o.yaml:3: timeouts: expected a mapping, found 5"),
+    (top("timeouts: 5"), "o.yaml:3: timeouts: expected a mapping such as {first_token: 30s}, found 5"),
     (top("timeouts: {connct: 3}"), "o.yaml:3: timeouts.connct: unknown key 'connct'; did you mean 'connect'?"),
     (
         top("timeouts: {stall: 0}"),
@@ -107,7 +107,10 @@ MISTAKES: list[tuple[str, str]] = [
         "o.yaml:9: routes.a.timeouts.connect: routes share connections; give connect under `timeouts` at the top",
     ),
     (chat("timeouts: {stal: 3}"), "o.yaml:9: routes.a.timeouts.stal: unknown key 'stal'; did you mean 'stall'?"),
-    (chat("timeouts: soon"), "o.yaml:9: routes.a.timeouts: expected a mapping, found 'soon'"),
+    (
+        chat("timeouts: soon"),
+        "o.yaml:9: routes.a.timeouts: expected a mapping such as {first_token: 30s}, found 'soon'",
+    ),
     (
         route("task: embed, pick: te3, timeouts: {stall: 3}"),
         "o.yaml:9: routes.a.timeouts.stall: no effect on embed, which has no stream; it is an option of chat",
@@ -117,7 +120,10 @@ MISTAKES: list[tuple[str, str]] = [
         "o.yaml:9: routes.a.timeouts.first_token: no effect on rerank, which has no stream; it is an option of chat",
     ),
     # retry
-    (top("retry: off"), "o.yaml:3: retry: expected a mapping, found 'off'"),
+    (
+        top("retry: off"),
+        "o.yaml:3: retry: expected a mapping such as {attempts: 3}, found 'off'; {attempts: 1} is no retry",
+    ),
     (top("retry: {attempts: 11}"), "o.yaml:3: retry.attempts: expected a whole number from 1 to 10, found 11"),
     (top("retry: {attempts: 0}"), "o.yaml:3: retry.attempts: expected a whole number from 1 to 10, found 0"),
     (
@@ -152,7 +158,7 @@ MISTAKES: list[tuple[str, str]] = [
     ),
     (route("task: chat, pick: [mini, mini], sticky: user"), "o.yaml:9: routes.a.pick[1]: 'mini' is named twice"),
     (chat("sticky: tags."), "o.yaml:9: routes.a.sticky: expected tenant, user or tags.NAME, found 'tags.'"),
-    (chat("sticky: true"), "o.yaml:9: routes.a.sticky: expected text, found true; quote it to make it text"),
+    (chat("sticky: true"), "o.yaml:9: routes.a.sticky: expected tenant, user or tags.NAME, found true"),
     # pick
     (
         route("task: chat, pick: {fastest: [mini]}"),
@@ -176,7 +182,7 @@ MISTAKES: list[tuple[str, str]] = [
     ),
     (
         route("task: chat, pick: {random: [mini]}"),
-        "o.yaml:9: routes.a.pick.random: unknown rule 'random'; known here: cheapest, fastest, least_busy, weighted",
+        "o.yaml:9: routes.a.pick.random: unknown rule 'random'; did you mean 'weighted'?",
     ),
     (
         route("task: chat, pick: {least_busy: [mini, mini]}"),
@@ -196,7 +202,10 @@ MISTAKES: list[tuple[str, str]] = [
         when("{pick: mini}"),
         "o.yaml:9: routes.a.when[0]: no condition; give tenant, tags or both (without one it is the route's own pick)",
     ),
-    (when("{tenant: a}"), "o.yaml:9: routes.a.when[0].pick: this key is missing"),
+    (
+        when("{tenant: a}"),
+        ("o.yaml:9: routes.a.when[0].pick: this key is missing; write pick: vendor/model, or a deployment's name"),
+    ),
     (
         when("{tenent: a, pick: mini}"),
         "o.yaml:9: routes.a.when[0].tenent: unknown key 'tenent'; did you mean 'tenant'?",

@@ -438,6 +438,7 @@ def test_five_hundred_deployments_load_quickly(tmp_path: Path) -> None:
 def test_paths_are_relative_to_the_file_that_says_them(tmp_path: Path) -> None:
     """A log path and certificates of a base file in another directory lie beside that base."""
     (tmp_path / "shared").mkdir()
+    (tmp_path / "shared" / "ca.pem").touch()
     (tmp_path / "shared" / "base.yaml").write_text(
         "version: 1\nlog: {path: calls.jsonl}\nproviders: {p: {kind: ollama, base_url: https://h, ca_file: ca.pem}}\n"
         "deployments: {d: {provider: p, model: m}}\n"

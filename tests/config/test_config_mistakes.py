@@ -32,9 +32,9 @@ SPACES = (
 
 MISTAKES: list[tuple[str, str]] = [
     # the top
-    ("", "o.yaml:1: the file is empty"),
-    ("- a\n", "o.yaml:1: expected a mapping with version and routes, found a list"),
-    ("routes: {a: openai/m}\n", "o.yaml:1: version: this key is missing"),
+    ("", "o.yaml:1: the file is empty; `orchestrator init` writes one to begin with"),
+    ("- a\n", "o.yaml:1: expected keys such as version: 1 and routes:, found a list"),
+    ("routes: {a: openai/m}\n", "o.yaml:1: version: this key is missing; write version: 1"),
     ("version: 2\nroutes: {a: openai/m}\n", "o.yaml:1: version: expected 1, found 2"),
     ("version: 1\n", "o.yaml:1: routes: no route is defined, so nothing can be called"),
     (
@@ -71,17 +71,23 @@ MISTAKES: list[tuple[str, str]] = [
         "o.yaml:3: deadline: this key has no value; leave it out instead",
     ),
     # YAML
-    ("version: 1\nversion: 1\nroutes: {a: openai/m}\n", "o.yaml:2: version: duplicate key"),
+    ("version: 1\nversion: 1\nroutes: {a: openai/m}\n", "o.yaml:2: version: duplicate key; it is in line 1 too"),
     (
         "version: 1\nroutes: {a: &x openai/m}\n",
         "o.yaml:2: routes.a: anchors (&) are not supported; write it out, or use `extends`",
     ),
-    ("version: !!int 1\nroutes: {a: openai/m}\n", "o.yaml:1: version: tags (!) are not supported"),
-    ("version: 1\nroutes: {? [a] : openai/m}\n", "o.yaml:2: routes: a key must be plain text"),
-    ("version: 1\n---\nversion: 1\n", "o.yaml:2: more than one document"),
+    (
+        "version: !!int 1\nroutes: {a: openai/m}\n",
+        "o.yaml:1: version: tags (!) are not supported; write the value alone, or {env: NAME}",
+    ),
+    (
+        "version: 1\nroutes: {? [a] : openai/m}\n",
+        "o.yaml:2: routes: a key must be plain text; if these are braces of a template, fill it in before",
+    ),
+    ("version: 1\n---\nversion: 1\n", "o.yaml:2: more than one document; take out the line ---"),
     # providers
     (provider("kind: opnai"), "o.yaml:3: providers.p.kind: unknown provider kind 'opnai'; did you mean 'openai'?"),
-    (provider("base_url: http://h"), "o.yaml:3: providers.p.kind: this key is missing"),
+    (provider("base_url: http://h"), "o.yaml:3: providers.p.kind: this key is missing; write kind: openai"),
     (
         provider("kind: openai"),
         "o.yaml:3: providers.p.api_key: kind 'openai' needs a credential, such as api_key: {env: OPENAI_API_KEY}",
@@ -93,7 +99,10 @@ MISTAKES: list[tuple[str, str]] = [
     ),
     (
         provider(f"kind: openai, api_key: {{env: {SECRET}}}"),
-        "o.yaml:3: providers.p.api_key: what follows env is not the name of an environment variable",
+        (
+            "o.yaml:3: providers.p.api_key: what follows env is not the name of an environment variable;"
+            " name the variable, not its value"
+        ),
     ),
     (
         provider(f"kind: openai, api_key: {{env: NO_SUCH, default: {SECRET}}}"),
@@ -116,7 +125,10 @@ MISTAKES: list[tuple[str, str]] = [
         provider(KEY + ", base_url: 'file:///etc/passwd'"),
         "o.yaml:3: providers.p.base_url: expected a URL that begins with http:// or https://",
     ),
-    (provider(KEY + ", base_url: http://me:pw@h"), "o.yaml:3: providers.p.base_url: a URL must not hold credentials"),
+    (
+        provider(KEY + ", base_url: http://me:pw@h"),
+        "o.yaml:3: providers.p.base_url: a URL must not hold credentials; they go under api_key or headers",
+    ),
     (
         provider(KEY + ", base_url: 'http://h/v1?key=1'"),
         "o.yaml:3: providers.p.base_url: a URL must not have a query or fragment here",
@@ -175,8 +187,17 @@ MISTAKES: list[tuple[str, str]] = [
         HEAD + "  d: {provider: openia, model: m}\nroutes: {a: d}\n",
         "o.yaml:8: deployments.d.provider: no provider 'openia'; did you mean 'openai'?",
     ),
-    (HEAD + "  d: {provider: openai}\nroutes: {a: d}\n", "o.yaml:8: deployments.d.model: this key is missing"),
-    (HEAD + "  d: openai/m\nroutes: {a: d}\n", "o.yaml:8: deployments.d: expected a mapping, found 'openai/m'"),
+    (
+        HEAD + "  d: {provider: openai}\nroutes: {a: d}\n",
+        "o.yaml:8: deployments.d.model: this key is missing; write model: gpt-4o-mini",
+    ),
+    (
+        HEAD + "  d: openai/m\nroutes: {a: d}\n",
+        (
+            "o.yaml:8: deployments.d: expected a mapping such as {provider: openai, model: gpt-4o-mini}, found"
+            " 'openai/m'"
+        ),
+    ),
     (
         HEAD + "  x/y: {provider: openai, model: m}\nroutes: {a: mini}\n",
         "o.yaml:8: deployments.x/y: a deployment's name has no '/': that is the one-line form vendor/model",
@@ -193,7 +214,10 @@ MISTAKES: list[tuple[str, str]] = [
         deployment("limits: {rpm: -1}"),
         "o.yaml:8: deployments.d.limits.rpm: expected a whole number of at least 1, found -1",
     ),
-    (deployment("limits: {rps: 5}"), "o.yaml:8: deployments.d.limits.rps: unknown key 'rps'; did you mean 'rpm'?"),
+    (
+        deployment("limits: {rps: 5}"),
+        "o.yaml:8: deployments.d.limits.rps: unknown key 'rps'; write rpm: requests per minute",
+    ),
     (deployment("limits: {learn: 5}"), "o.yaml:8: deployments.d.limits.learn: expected true or false, found 5"),
     (
         deployment("limits: {tpm: 1k, input_tpm: 1k}"),
@@ -207,7 +231,10 @@ MISTAKES: list[tuple[str, str]] = [
         deployment("defaults: {top_n: 3}"),
         "o.yaml:8: deployments.d.defaults.top_n: no effect on chat; it is an option of rerank",
     ),
-    (deployment("price: {input: -1}"), "o.yaml:8: deployments.d.price.input: expected a price of 0 or more, found -1"),
+    (
+        deployment("price: {input: -1}"),
+        ("o.yaml:8: deployments.d.price.input: expected USD per million tokens, a number such as 0.15, found -1"),
+    ),
     (
         deployment("price: {inptu: 1}"),
         "o.yaml:8: deployments.d.price.inptu: unknown key 'inptu'; did you mean 'input'?",
@@ -218,18 +245,24 @@ MISTAKES: list[tuple[str, str]] = [
     ),
     (
         deployment("deadline: 3s"),
-        f"o.yaml:8: deployments.d.deadline: unknown key 'deadline'; known here: {DEPLOYMENT_KEYS}",
+        "o.yaml:8: deployments.d.deadline: unknown key 'deadline'; it is a key of an entry of `routes`",
     ),
     (
         deployment("dimensions: {env: sk-1}"),
-        "o.yaml:8: deployments.d.dimensions: what follows env is not the name of an environment variable",
+        (
+            "o.yaml:8: deployments.d.dimensions: what follows env is not the name of an environment variable;"
+            " name the variable, not its value"
+        ),
     ),
     (deployment("price: {}"), "o.yaml:8: deployments.d.price: no price is given"),
     (
         deployment("price: {input: cheap}"),
-        "o.yaml:8: deployments.d.price.input: expected a price of 0 or more, found 'cheap'",
+        ("o.yaml:8: deployments.d.price.input: expected USD per million tokens, a number such as 0.15, found 'cheap'"),
     ),
-    (deployment("limits: 5"), "o.yaml:8: deployments.d.limits: expected a mapping, found 5"),
+    (
+        deployment("limits: 5"),
+        "o.yaml:8: deployments.d.limits: expected a mapping such as {rpm: 500, tpm: 200k}, found 5",
+    ),
     (deployment("defaults: {seed: 1.5}"), "o.yaml:8: deployments.d.defaults.seed: expected a whole number, found 1.5"),
     (
         deployment("defaults: {stop: []}"),
@@ -248,7 +281,10 @@ MISTAKES: list[tuple[str, str]] = [
         provider("kind: openai, api_key: 5"),
         "o.yaml:3: providers.p.api_key: expected a secret, found 5; use {env: NAME} or {file: path}",
     ),
-    (provider(KEY + ", headers: 5"), "o.yaml:3: providers.p.headers: expected a mapping, found 5"),
+    (
+        provider(KEY + ", headers: 5"),
+        "o.yaml:3: providers.p.headers: expected a mapping such as {x-team: search}, found 5",
+    ),
     (provider(KEY + ", headers: {x-a: 5}"), "o.yaml:3: providers.p.headers.x-a: expected text, found 5"),
     (provider(KEY + r', region: "e\tu"'), "o.yaml:3: providers.p.region: control characters"),
     (
@@ -263,7 +299,7 @@ MISTAKES: list[tuple[str, str]] = [
     # routes
     (
         route("task: chat, pick: {weighted: {mini: 1}, ordered: [te3]}"),
-        "o.yaml:9: routes.a.pick: expected one rule, found 2",
+        "o.yaml:9: routes.a.pick: expected one rule, found 2; keep one of weighted, ordered",
     ),
     (
         route("task: chat, pick: 5"),
@@ -271,8 +307,11 @@ MISTAKES: list[tuple[str, str]] = [
     ),
     (route("task: chat, pick: [5]"), "o.yaml:9: routes.a.pick[0]: expected the name of a deployment, found 5"),
     (HEAD + "routes: [a]\n", "o.yaml:8: routes: expected a mapping of names, found a list"),
-    (route("pick: mini"), "o.yaml:9: routes.a.task: this key is missing"),
-    (route("task: chat"), "o.yaml:9: routes.a.pick: this key is missing"),
+    (route("pick: mini"), "o.yaml:9: routes.a.task: this key is missing; write task: chat"),
+    (
+        route("task: chat"),
+        ("o.yaml:9: routes.a.pick: this key is missing; write pick: vendor/model, or a deployment's name"),
+    ),
     (
         route("task: chta, pick: mini"),
         "o.yaml:9: routes.a.task: expected chat, embed or rerank, found 'chta'; did you mean 'chat'?",
@@ -394,7 +433,7 @@ def test_a_mapping_has_keys_but_no_lines() -> None:
 
 def test_a_missing_file_is_a_config_error(tmp_path: Path) -> None:
     """A path that leads nowhere, or to no regular file, is said and not raised as an OSError."""
-    for path, why in ((tmp_path / "none.yaml", "No such file or directory"), (tmp_path, "is not a regular file")):
+    for path, why in ((tmp_path / "none.yaml", "No such file or directory"), (tmp_path, "it is a directory")):
         with pytest.raises(ConfigError, match=why) as caught:
             load_file(path, find=find, environ=ENVIRON)
         assert caught.value.file == str(path)

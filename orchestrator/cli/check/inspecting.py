@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from orchestrator.cli.check.oddities import missing_packages, model_hint, odd_prices
 from orchestrator.cli.findings import problems_of
 from orchestrator.cli.naming import named
 from orchestrator.config import Config, load_file
@@ -54,10 +55,11 @@ class Report:
 def inspect(file: Path, *, secrets: bool) -> Report:
     """Load the file and build what a client would build."""
     try:
-        config = load_file(file, check_secrets=secrets)
-        places = _places(file)
-        warnings = (*_noticed(config, places), *_unpriced(config, places))
-        errors = tuple(_unbuildable(config)) if secrets else ()
+        reader = FileReader()
+        config = load_file(file, check_secrets=secrets, reader=reader)
+        places = {dotted(path): place for path, place in reader.places.items() if path}
+        warnings = (*_noticed(config, places), *_unpriced(config, places), *odd_prices(config, places))
+        errors = (*missing_packages(config, places), *_unbuildable(config, places)) if secrets else ()
     except ConfigError as error:
         return Report(file=file, errors=problems_of(error), readable=file.is_file())
     return Report(file=file, config=config, errors=errors, warnings=_in_order(warnings))
@@ -65,10 +67,6 @@ def inspect(file: Path, *, secrets: bool) -> Report:
 
 def _in_order(problems: tuple[Problem, ...]) -> tuple[Problem, ...]:
     return tuple(sorted(problems, key=lambda one: (one.place.file or "", one.place.line or 0)))
-
-
-def _places(file: Path) -> dict[str, Place]:
-    return {dotted(path): place for path, place in FileReader().read(file).places.items() if path}
 
 
 def _noticed(config: Config, places: Mapping[str, Place]) -> Iterator[Problem]:
@@ -85,10 +83,11 @@ def _unpriced(config: Config, places: Mapping[str, Place]) -> Iterator[Problem]:
     for name, deployment in config.deployments.items():
         provider = config.providers[deployment.provider]
         usage = _USAGE[tasks.get(name, "chat")]
-        unknown = tariff(provider, deployment, find(provider.kind), config.prices)(usage, None, now).unknown
-        if unknown:
+        cost = tariff(provider, deployment, find(provider.kind), config.prices)(usage, None, now)
+        if cost.unknown:
             key = dotted(("deployments", name))
-            message = f"its calls have no price: {unknown}"
+            hint = model_hint(cost.asked) if cost.asked and "no row" in cost.unknown else ""
+            message = f"its calls have no price: {cost.unknown}{hint}"
             yield Problem(places.get(key) or _used(name, config, places), key if key in places else name, message)
 
 
@@ -99,7 +98,7 @@ def _used(name: str, config: Config, places: Mapping[str, Place]) -> Place:
     return places.get(f"{key}.pick") or places.get(key) or Place()
 
 
-def _unbuildable(config: Config) -> Iterator[Problem]:
+def _unbuildable(config: Config, places: Mapping[str, Place]) -> Iterator[Problem]:
     """What would stop a client: a package that is not installed, mostly."""
     from orchestrator.assembly import build  # noqa: PLC0415
     from orchestrator.policies.limits import Limiter  # noqa: PLC0415
@@ -112,4 +111,5 @@ def _unbuildable(config: Config) -> Iterator[Problem]:
         # Nothing is sent, so it needs no transport.
         build(config, Shared(cast("Any", None), store, Limiter(store), SystemClock()))
     except ConfigError as error:
-        yield from problems_of(error)
+        for problem in problems_of(error):
+            yield replace(problem, place=places.get(problem.key, problem.place))
