@@ -9,27 +9,36 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
-from orchestrator.errors import AuthenticationFailed, ConfigError, ConnectionFailed, OrchestratorError
+from orchestrator.errors import (
+    AuthenticationFailed,
+    ConfigError,
+    ConnectionFailed,
+    InvalidRequest,
+    OrchestratorError,
+    QuotaExhausted,
+    RateLimited,
+)
 from orchestrator.types.call import Attempt, CallWarning, Reply
 
 if TYPE_CHECKING:
     from orchestrator.blocking import Orchestrator
+    from orchestrator.config import Config
     from orchestrator.spec.events import CallEvent, Event
 
 __all__ = [
-    "AsJson",
-    "ConfigFile",
     "Meter",
     "Session",
+    "advice",
     "check_route",
     "complain",
     "described",
     "dollars",
     "json_text",
+    "load",
     "note",
     "printable",
     "session",
@@ -37,9 +46,6 @@ __all__ = [
     "texts",
     "warn",
 ]
-
-ConfigFile = Annotated[Path, typer.Option("--file", "-f", help="The configuration.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 _MOST_ATTEMPTS = 8
 _LONGEST_MESSAGE = 1_500
@@ -108,13 +114,18 @@ def session(file: Path) -> Iterator[Session]:
 
 def _client(file: Path, meter: Meter) -> Orchestrator:
     from orchestrator.blocking import Orchestrator  # noqa: PLC0415
+
+    return Orchestrator(load(file), sinks=[meter])
+
+
+def load(file: Path) -> Config:
+    """The configuration for commands that call. Where its log goes to stdout, as the answers do, it goes to stderr."""
     from orchestrator.config import load_file  # noqa: PLC0415
 
     config = load_file(file)
-    if config.log.to == "stdout":  # an application's choice; here the answers go there
-        log = config.log.model_copy(update={"to": "stderr"})
-        return Orchestrator(config.model_copy(update={"log": log}), sinks=[meter])
-    return Orchestrator.from_file(file, sinks=[meter])
+    if config.log.to != "stdout":
+        return config
+    return config.model_copy(update={"log": config.log.model_copy(update={"to": "stderr"})})
 
 
 def check_route(llm: Orchestrator, route: str) -> None:
@@ -135,10 +146,26 @@ def complain(error: OrchestratorError) -> None:
         note(f"  {_tried(attempt)}")
     if len(error.attempts) > _MOST_ATTEMPTS:
         note(f"  and {len(error.attempts) - _MOST_ATTEMPTS} more")
-    if isinstance(error, AuthenticationFailed):
-        note(f"  look at the credential of provider {error.provider!r} in the file, and at the variable it names")
-    elif isinstance(error, ConnectionFailed):
-        note(f"  look at the base_url of provider {error.provider!r} in the file, and whether it answers")
+    if hint := advice(error):
+        note(f"  {hint}")
+
+
+def advice(error: OrchestratorError) -> str | None:
+    """What to look at, where the class of an error tells."""
+    provider = f"provider {error.provider!r}"
+    match error:
+        case AuthenticationFailed():
+            return f"look at the credential of {provider} in the file, and at the variable it names"
+        case ConnectionFailed():
+            return f"look at the base_url of {provider} in the file, and whether it answers"
+        case QuotaExhausted():
+            return f"look at the credit and the quota of the account behind {provider}"
+        case RateLimited():
+            return f"the account behind {provider} is at its limit: try later, or ask the vendor for more"
+        case InvalidRequest(status=404):
+            return f"look at `model` of deployment {error.deployment!r}: the vendor may not know it"
+        case _:
+            return None
 
 
 def _tried(attempt: Attempt) -> str:
@@ -172,9 +199,10 @@ def _told(event: CallEvent) -> str:
 
 
 def dollars(amount: Decimal) -> str:
-    """`$0.0000234`: exact, without an exponent and without zeros at the end."""
-    digits = format(amount, "f")
-    return "$" + (digits.rstrip("0").rstrip(".") if "." in digits else digits)
+    """`$0.0000234`, `$0.60` or `$5`: exact, without an exponent and without more zeros at the end."""
+    whole, _, part = format(amount, "f").partition(".")
+    part = part.rstrip("0")
+    return f"${whole}.{part:0<2}" if part else f"${whole}"
 
 
 def printable(text: str) -> str:

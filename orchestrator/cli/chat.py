@@ -8,26 +8,18 @@ from typing import Annotated
 
 import typer
 
-from orchestrator.cli.calling import (
-    AsJson,
-    ConfigFile,
-    Session,
-    described,
-    json_text,
-    session,
-    standard_input,
-    warn,
-)
+from orchestrator.cli.calling import Session, described, json_text, session, standard_input, warn
+from orchestrator.cli.options import USUAL_FILE, AsJson, ChatRoute, ConfigFile
 from orchestrator.types.chat import ChatReply, Message, Part, Text
 
 __all__ = ["chat"]
 
 
 def chat(
-    route: Annotated[str, typer.Argument(help="A chat route of the configuration.")],
+    route: ChatRoute,
     prompt: Annotated[str | None, typer.Argument(help="What to ask; - or nothing reads standard input.")] = None,
     *,
-    file: ConfigFile = Path("orchestrator.yaml"),
+    file: ConfigFile = USUAL_FILE,
     system: Annotated[str | None, typer.Option("--system", "-s", help="Instructions for the model.")] = None,
     attach: Annotated[
         list[Path] | None,

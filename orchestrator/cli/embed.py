@@ -4,21 +4,12 @@ from __future__ import annotations
 
 import csv
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from orchestrator.cli.calling import (
-    AsJson,
-    ConfigFile,
-    described,
-    json_text,
-    printable,
-    session,
-    texts,
-    warn,
-)
+from orchestrator.cli.calling import described, json_text, printable, session, texts, warn
+from orchestrator.cli.options import USUAL_FILE, AsJson, ConfigFile, EmbedRoute
 from orchestrator.types.retrieval import EmbedReply
 
 if TYPE_CHECKING:
@@ -31,12 +22,12 @@ _SHOWN_CHARACTERS = 40
 
 
 def embed(
-    route: Annotated[str, typer.Argument(help="An embed route of the configuration.")],
+    route: EmbedRoute,
     text: Annotated[
         list[str] | None, typer.Argument(help="Texts; - or nothing reads standard input, one per line.")
     ] = None,
     *,
-    file: ConfigFile = Path("orchestrator.yaml"),
+    file: ConfigFile = USUAL_FILE,
     dimensions: Annotated[int | None, typer.Option("--dimensions", min=1, help="Numbers per vector.")] = None,
     as_json: AsJson = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print one row of numbers per text.")] = False,

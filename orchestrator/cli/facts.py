@@ -11,7 +11,7 @@ import typer
 
 from orchestrator.blocking import Orchestrator
 from orchestrator.cli.calling import check_route, json_text
-from orchestrator.config import RouteConfig
+from orchestrator.cli.naming import named
 from orchestrator.snapshot import Deployment
 from orchestrator.spec.models import ModelProfile
 
@@ -22,20 +22,13 @@ def show_models(llm: Orchestrator, route: str, *, as_json: bool) -> None:
     """Print the route's deployments in the order of the file, each with the facts that are known."""
     check_route(llm, route)
     snapshot = llm.aio._core.snapshot
-    deployments = [snapshot.deployments[name] for name in _names(snapshot.config.routes[route])]
+    deployments = [snapshot.deployments[name] for name in named(snapshot.config.routes[route])]
     if as_json:
         typer.echo(json_text({one.name: {"model": one.model, **_facts(one.known)} for one in deployments}))
         return
     for one in deployments:
         for line in _lines(one):
             typer.echo(line)
-
-
-def _names(route: RouteConfig) -> list[str]:
-    names = [*route.pick.names, *route.then]
-    for case in route.when:
-        names += [*case.pick.names, *case.then]
-    return list(dict.fromkeys(names))
 
 
 def _lines(deployment: Deployment) -> Iterator[str]:

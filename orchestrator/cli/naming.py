@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-from orchestrator.config import RouteConfig
+if TYPE_CHECKING:
+    from orchestrator.config import RouteConfig
 
 __all__ = ["named"]
 

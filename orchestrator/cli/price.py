@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from difflib import get_close_matches
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from orchestrator.cli.options import USUAL_FILE, AsJson, ConfigFile, OneRoute
 
 if TYPE_CHECKING:
     from orchestrator.config import Config, RouteConfig
@@ -21,7 +22,7 @@ __all__ = ["price"]
 
 
 def price(
-    route: Annotated[str, typer.Argument(help="A route of the file.")],
+    route: OneRoute,
     *,
     input_tokens: Annotated[
         int | None, typer.Option("--input-tokens", min=0, help="Tokens of one call's input, cached ones included.")
@@ -35,10 +36,11 @@ def price(
         typer.Option("--search-units", min=0, help="Search units of one rerank call, where they are billed."),
     ] = None,
     calls: Annotated[int | None, typer.Option("--calls", min=1, help="Calls in a month, to see its volume.")] = None,
-    file: Annotated[Path, typer.Option("--file", "-f", help="The configuration.")] = Path("orchestrator.yaml"),
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON; dollars are text with all digits.")] = False,
+    file: ConfigFile = USUAL_FILE,
+    as_json: AsJson = False,
 ) -> None:
     """What a call would cost at each deployment that may answer a route, at the prices in force now. Needs no key."""
+    from orchestrator.cli.naming import named  # noqa: PLC0415
     from orchestrator.config import load_file  # noqa: PLC0415
     from orchestrator.errors import ConfigError  # noqa: PLC0415
 
@@ -47,7 +49,7 @@ def price(
         config = load_file(file, check_secrets=False)
         chosen = _route(config, route)
         usage = _usage(chosen.task, input_tokens, output_tokens, cached, search_units)
-        quotes = [_quote(config, name, usage, now) for name in _names(chosen)]
+        quotes = [_quote(config, name, usage, now) for name in named(chosen)]
     except ConfigError as error:
         typer.echo(f"orchestrator price: {error}", err=True)
         raise typer.Exit(2) from None
@@ -85,14 +87,6 @@ def _route(config: Config, name: str) -> RouteConfig:
         hint = f"did you mean {near[0]!r}?" if near else f"routes: {', '.join(sorted(config.routes)) or 'none'}"
         raise ConfigError(f"no route {name!r}; {hint}")
     return found
-
-
-def _names(route: RouteConfig) -> list[str]:
-    """Everyone who may answer, for any tenant and tag, in the order of the file."""
-    names = [*route.pick.names, *route.then]
-    for case in route.when:
-        names += [*case.pick.names, *case.then]
-    return list(dict.fromkeys(names))
 
 
 def _usage(task: str, input_tokens: int | None, output_tokens: int | None, cached: int, units: int | None) -> Usage:

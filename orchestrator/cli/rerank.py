@@ -2,21 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from orchestrator.cli.calling import (
-    AsJson,
-    ConfigFile,
-    described,
-    json_text,
-    printable,
-    session,
-    texts,
-    warn,
-)
+from orchestrator.cli.calling import described, json_text, printable, session, texts, warn
+from orchestrator.cli.options import USUAL_FILE, AsJson, ConfigFile, RerankRoute
 
 if TYPE_CHECKING:
     from orchestrator.arguments import RerankArguments
@@ -25,13 +16,13 @@ __all__ = ["rerank"]
 
 
 def rerank(
-    route: Annotated[str, typer.Argument(help="A rerank route of the configuration.")],
+    route: RerankRoute,
     documents: Annotated[
         list[str] | None, typer.Argument(help="Documents; - or nothing reads standard input, one per line.")
     ] = None,
     *,
     query: Annotated[str, typer.Option("--query", "-q", help="What is asked.")],
-    file: ConfigFile = Path("orchestrator.yaml"),
+    file: ConfigFile = USUAL_FILE,
     top_n: Annotated[int | None, typer.Option("--top-n", "-n", min=1, help="Only so many, the best.")] = None,
     as_json: AsJson = False,
 ) -> None:

@@ -9,7 +9,6 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from orchestrator.cli.app import app
-from orchestrator.testing import Simulator, Vendor
 
 GOOD = """\
 version: 1
@@ -177,33 +176,3 @@ def test_a_file_that_is_not_there_is_exit_code_2() -> None:
     result = CliRunner().invoke(app, ["check", "nope.yaml"])
     assert result.exit_code == 2
     assert "nope.yaml cannot be read" in result.output
-
-
-def test_live_sends_one_call_to_each_deployment() -> None:
-    """--live asks each deployment once, tells tokens, cost and latency, and fails if one does not answer."""
-    with Simulator([Vendor(name="openai")]) as vendors:
-        text = f"""\
-version: 1
-providers:
-  up: {{kind: openai, base_url: "{vendors.url("openai")}/v1", api_key: {{env: PATH}}, priced_as: openai}}
-  down: {{kind: openai, base_url: "http://127.0.0.1:9", api_key: {{env: PATH}}, priced_as: openai}}
-deployments:
-  mini: {{provider: up, model: gpt-4o-mini, limits: {{rpm: 100}}}}
-  te3: {{provider: up, model: text-embedding-3-small}}
-  gone: {{provider: down, model: gpt-4o-mini}}
-routes:
-  answer: {{task: chat, pick: mini, require: [tools]}}
-  again: {{task: chat, pick: [mini]}}
-  search: {{task: embed, pick: te3}}
-"""
-        result = check(text, "--live", "--json")
-        assert result.exit_code == 0, result.output
-        live = {one["deployment"]: one for one in json.loads(result.output)["live"]}
-        assert live.keys() == {"mini", "te3"}
-        assert live["mini"]["cost_usd"] > 0
-        assert live["mini"]["output_tokens"] is not None
-        assert len(vendors.ledger) == 2
-        failing = check(text.replace("pick: mini,", "pick: mini, then: [gone],"), "--live", width=120)
-    assert failing.exit_code == 1
-    assert "gone: ConnectionFailed" in failing.output
-    assert "is right, but not every deployment answers" in failing.output

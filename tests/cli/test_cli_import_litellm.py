@@ -72,6 +72,29 @@ model_list:
     "budgets": BASE
     + "router_settings: {provider_budget_config: {openai: {budget_limit: 1, time_period: 1d}}}\n"
     + "litellm_settings: {max_budget: 10, budget_duration: 30d}\n",
+    "more_budgets": """\
+model_list:
+  - model_name: gpt
+    litellm_params: {model: openai/gpt-4o, api_key: os.environ/K, max_budget: 10, budget_duration: 24h}
+  - {model_name: gpt, litellm_params: {model: openai/gpt-4o, api_key: os.environ/K}}
+  - {model_name: mini, litellm_params: {model: openai/gpt-4o-mini, api_key: os.environ/K}}
+router_settings:
+  provider_budget_config:
+    openai: {budget_limit: 50, time_period: 1d}
+    anthropic: {budget_limit: 50, time_period: 1d}
+litellm_settings:
+  max_internal_user_budget: 3
+  internal_user_budget_duration: monthly
+  max_end_user_budget: 1
+  tag_budget_config:
+    "product:chat-bot": {max_budget: 10, budget_duration: 1h}
+    red: {max_budget: 2, budget_duration: 2d}
+  default_internal_user_params:
+    {max_budget: 5, budget_duration: 1mo, model_max_budget: {gpt: {budget_limit: "0.5", time_period: daily}}}
+  default_team_params: {max_budget: 0, budget_duration: 1d}
+  default_team_settings: [{team_id: red, max_budget: 7, budget_duration: 60m}]
+  default_key_generate_params: {max_budget: 1.5, model_max_budget: {gpt: {budget_limit: 1, time_period: 1d}}}
+""",
     "cooldown": BASE + "router_settings: {allowed_fails: 3, cooldown_time: 30, num_retries: 2, timeout: 30}\n",
     "no_cooldown": BASE + "router_settings: {disable_cooldowns: true, cooldown_time: 30}\n",
     "timeouts": BASE
@@ -222,6 +245,46 @@ def test_retries_timeouts_and_cooldown_are_taken_over(source: Path, tmp_path: Pa
     assert "router_settings says it too" in notes["litellm_settings.request_timeout"]
 
 
+def test_budgets_come_along_with_their_windows(source: Path, tmp_path: Path) -> None:
+    """Budgets of the whole, of providers, deployments, tags, users, teams and models, each for whom it was."""
+    config = loaded(imported(source, "more_budgets"), tmp_path)
+    found = {budget.name: budget for budget in config.budgets}
+    assert {name: (float(one.usd), one.window, one.per) for name, one in found.items()} == {
+        "user-month": (3, "month", "user"),
+        "openai-day": (50, "day", "all"),
+        "gpt-day": (10, "day", "all"),
+        "tag-product-chat-bot-hour": (10, "hour", "all"),
+        "user-month-2": (5, "month", "user"),
+        "user-gpt-day": (0.5, "day", "user"),
+        "tenant-red-hour": (7, "hour", "all"),
+    }
+    assert found["tag-product-chat-bot-hour"].only.tags == {"product": ("chat-bot",)}
+    assert found["user-gpt-day"].only.route == ("gpt",)
+    assert found["tenant-red-hour"].only.tenant == ("red",)
+    assert config.log.path is not None
+
+
+def test_a_deployment_with_a_budget_has_a_provider_of_its_own(source: Path, tmp_path: Path) -> None:
+    """Only what that deployment spends counts on its budget, and all of it on that of LiteLLM's provider."""
+    config = loaded(imported(source, "more_budgets"), tmp_path)
+    own = config.deployments["gpt"].provider
+    assert [name for name, one in config.deployments.items() if one.provider == own] == ["gpt"]
+    found = {budget.name: budget.only.provider for budget in config.budgets}
+    assert found["gpt-day"] == (own,)
+    assert set(found["openai-day"]) == {one.provider for one in config.deployments.values()}
+
+
+def test_budgets_that_have_no_counterpart_are_said(source: Path) -> None:
+    """A window of two days, no window, no dollars, keys and a vendor without models are each a note at its key."""
+    notes = {note.key: note.reason for note in imported(source, "more_budgets").notes}
+    start = "litellm_settings."
+    assert "an hour, a day or a month" in notes[start + "tag_budget_config.red.max_budget"]
+    assert "`budgets`" in notes[start + "max_end_user_budget"]
+    assert "no amount of dollars" in notes[start + "default_team_params.max_budget"]
+    assert "instead" in notes[start + "default_key_generate_params.model_max_budget"]
+    assert "of anthropic" in notes["router_settings.provider_budget_config.anthropic"]
+
+
 def test_vendors_that_only_litellm_speaks_to_go_through_it(source: Path, tmp_path: Path) -> None:
     """A vendor without a wire here keeps its model string under kind litellm."""
     config = loaded(imported(source, "through_litellm"), tmp_path)
@@ -236,7 +299,7 @@ def test_the_command_writes_the_file_and_says_the_rest(source: Path, tmp_path: P
     arguments = ["import-litellm", str(source), "-o", str(output)]
     result = CliRunner().invoke(app, arguments, env={"COLUMNS": "200"})
     assert result.exit_code == 0
-    assert "line 3: general_settings.master_key: it is a setting of LiteLLM's proxy" in result.stderr
+    assert "line 3  general_settings.master_key: it is a setting of LiteLLM's proxy" in result.stderr
     assert result.stdout == ""
     assert output.read_text().startswith("# Made from LiteLLM's config.yaml")
     assert CliRunner().invoke(app, arguments).exit_code == 2

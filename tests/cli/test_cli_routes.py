@@ -32,22 +32,22 @@ routes:
   kept: {task: chat, pick: [mini, haiku], sticky: user, require: [tools]}
 """
 SCREEN = """\
-answer  chat, by the route's own pick
-  1. mini  first for 90% of calls
+answer  chat
+  1  mini  for 90% of calls
      gpt-4o-mini at openai (openai)
-     $0.15 in, $0.6 out per million tokens
-     128,000 tokens of context; limits: 500 rpm, 2,000,000 tpm (account)
-  2. haiku  first for 10% of calls
+     $0.15 in, $0.60 out per million tokens
+     context 128,000; limits: rpm 500, account's tpm 2M
+  2  haiku  for 10% of calls
      claude-haiku-4-5 at claude (anthropic)
      $1 in, $5 out per million tokens
-     200,000 tokens of context
-     region eu; kept for: 30 days; does not train on what is sent
-  3. house  then: when the picks are spent
+     context 200,000
+     region eu; retention: 30 days; does not train on what is sent
+  3  house  if those fail
      house-7b at own (openai_compatible)
      no price: base_url is not the vendor's own: set priced_as or price
 
-By the file alone: breakers, limits, latencies and budgets are known to each
-process, and may change the order.
+By the file alone: health, limits, latencies and budgets are known to each
+process, and may reorder.
 """
 
 
@@ -80,7 +80,7 @@ def test_a_case_takes_the_call_and_says_who_is_left_out() -> None:
     """A tenant's own case decides, and the others say why they would not serve."""
     found = plan("--route", "answer", "--tenant", "acme")
     assert order(found) == ["haiku"]
-    assert found["case"] == "when[0]: tenant acme"
+    assert found["case"] == "tenant acme (when[0])"
     assert {aside["deployment"] for aside in found["asides"]} == {"mini", "house"}
 
 

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
+from decimal import Decimal
+from typing import TYPE_CHECKING
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from orchestrator.cli.calling import dollars, json_text
 from orchestrator.cli.check.inspecting import Report
-from orchestrator.cli.check.live import Answered
 from orchestrator.cli.findings import as_json, show_findings
 
+if TYPE_CHECKING:
+    from orchestrator.cli.check.live import Answered
+
 __all__ = ["show_json", "show_report"]
+
+_WIDE = 110
+"""Columns from which there is room for the model that answered."""
 
 
 def show_json(report: Report, *, strict: bool) -> None:
@@ -39,25 +48,40 @@ def show_report(report: Report, *, strict: bool) -> None:
     show_findings(console, report.errors, "error")
     show_findings(console, report.warnings, "error" if strict else "warning")
     if report.live is not None:
-        console.print(_answers(report.live))
-        for one in report.live:
-            if one.error is not None:
-                console.print(f"[bold red]error[/]: [bold]{escape(one.deployment)}[/]: {escape(one.error)}")
+        console.print(_answers(report.live, console.width))
+        console.print()
+        for line in _notes(report.live):
+            console.print(line)
     console.print(_summary(report, strict=strict), soft_wrap=True)
 
 
-def _answers(live: tuple[Answered, ...]) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for title in ("deployment", "task"):
-        table.add_column(title, overflow="fold")
-    for title in ("ms", "tokens", "cost"):
+def _answers(live: Sequence[Answered], width: int) -> Table:
+    """What each answered, and what is known of its model; with room for it, the model that served too."""
+    wide = width >= _WIDE
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    table.add_column("", overflow="fold", min_width=8)
+    for title in ("ms", "tokens", "USD", "context"):
         table.add_column(title, justify="right", no_wrap=True)
-    table.add_column("answer", overflow="fold")
+    table.add_column("what it can", overflow="fold")
+    for title in ("answered by", "note") if wide else ():
+        table.add_column(title, overflow="fold")
     for one in live:
-        mark = "[red]✗[/]" if one.error is not None else "[green]✓[/]"
-        answer = "no answer" if one.error is not None else " ".join(filter(None, (one.served, f"({one.note})")))
-        table.add_row(f"{mark} {escape(one.deployment)}", one.task, _ms(one), _tokens(one), _cost(one), escape(answer))
+        ok = one.error is None
+        name = Text.assemble(("✓ ", "green") if ok else ("✗ ", "bold red"), (one.deployment, "bold"))
+        numbers = (_ms(one), _tokens(one), _cost(one), _size(one.context_tokens))
+        more = (escape(one.served or ""), escape(one.note if one.task == "chat" else "")) if wide else ()
+        table.add_row(name, *numbers, escape(_can(one)) if ok else "[red]no answer[/]", *more)
     return table
+
+
+def _can(one: Answered) -> str:
+    return " ".join(one.can) if one.task == "chat" else one.note
+
+
+def _size(tokens: int | None) -> str:
+    if tokens is None:
+        return ""
+    return f"{tokens / 1e6:.2g}M" if tokens >= 1_000_000 else f"{tokens // 1000}k" if tokens >= 1000 else str(tokens)
 
 
 def _ms(one: Answered) -> str:
@@ -72,7 +96,21 @@ def _tokens(one: Answered) -> str:
 def _cost(one: Answered) -> str:
     if one.error is not None:
         return ""
-    return "unknown" if one.cost_usd is None else dollars(one.cost_usd)
+    return "?" if one.cost_usd is None else dollars(one.cost_usd).removeprefix("$")
+
+
+def _notes(live: Sequence[Answered]) -> Iterator[Text]:
+    """What went wrong and what to look at, what has no price, and the sum."""
+    for one in live:
+        if one.error is not None:
+            yield Text.assemble(("error", "bold red"), ": ", (one.deployment, "bold"), f": {one.error}")
+            if one.advice:
+                yield Text(f"  {one.advice}")
+        elif one.cost_unknown is not None:
+            yield Text.assemble(("?", "yellow"), f" {one.deployment}: {one.cost_unknown}")
+    total = sum((one.cost_usd for one in live if one.cost_usd is not None), Decimal(0))
+    answered = sum(one.error is None for one in live)
+    yield Text(f"{answered} of {len(live)} answered, {dollars(total)} in all", "dim")
 
 
 def _summary(report: Report, *, strict: bool) -> str:

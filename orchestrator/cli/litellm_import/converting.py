@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from orchestrator.cli.litellm_import.budgets import read_budgets
 from orchestrator.cli.litellm_import.ledger import Ledger, Note
 from orchestrator.cli.litellm_import.models import Model, Providers, named, read_model
 from orchestrator.cli.litellm_import.routing import Settings, read_settings, routes
@@ -46,7 +47,8 @@ def convert(file: Path) -> Imported:
     models = list(_models(tree, providers, ledger))
     named(models)
     settings = read_settings(_section(tree, "router_settings"), _section(tree, "litellm_settings"), ledger)
-    config = _config(models, providers, settings, ledger)
+    budgets = read_budgets(_section(tree, "router_settings"), _section(tree, "litellm_settings"), models, ledger)
+    config = _config(models, providers, settings, ledger) | _money(budgets)
     for path in ledger.open:
         ledger.note(path, _reason(path))
     if not models:
@@ -77,6 +79,11 @@ def _config(models: list[Model], providers: Providers, settings: Settings, ledge
     return config | settings.top
 
 
+def _money(budgets: list[dict[str, Any]]) -> dict[str, Any]:
+    """Budgets, and the log from which a new process learns what was spent."""
+    return {"budgets": budgets, "log": {"path": "logs/calls.jsonl"}} if budgets else {}
+
+
 def _reason(path: KeyPath) -> str:
     keys = [step for step in path if isinstance(step, str)]
     known = next((REASONS[key] for key in reversed(keys) if key in REASONS), None)
@@ -103,5 +110,11 @@ def _text(config: Mapping[str, Any], source: str) -> str:
     lines = [f"# Made from LiteLLM's {source}; what could not come along was said when it was made.\n", "version: 1\n"]
     lines += [block(name, config[name]) for name in ("providers", "deployments", "routes")]
     rest = {key: value for key, value in config.items() if key not in {"version", "providers", "deployments", "routes"}}
-    lines += [f"{key}: {flow(value)}\n" for key, value in rest.items()]
+    lines += [_entry(key, value) for key, value in rest.items()]
     return "".join(lines)
+
+
+def _entry(key: str, value: Any) -> str:
+    if isinstance(value, list):
+        return f"{key}:\n" + "".join(f"  - {flow(item)}\n" for item in value)
+    return f"{key}: {flow(value)}\n"

@@ -32,9 +32,11 @@ _PER_TOKEN = Decimal(1_000_000)
 
 @dataclass(slots=True)
 class Model:
-    """A deployment to be, and how its group picks it."""
+    """A deployment to be, and how its group picks it. `vendor` and `params` are LiteLLM's own."""
 
     group: str
+    vendor: str
+    params: Mapping[str, Any]
     task: str
     data: dict[str, Any]
     path: KeyPath
@@ -49,14 +51,17 @@ class Providers:
 
     entries: dict[str, dict[str, Any]] = field(default_factory=dict)
 
-    def name(self, entry: dict[str, Any]) -> str:
-        """The name of that account, which is a new one if there was none like it."""
+    _alone: set[str] = field(default_factory=set)
+
+    def name(self, entry: dict[str, Any], *, alone: bool = False) -> str:
+        """The name of that account, which is a new one if there was none like it; `alone` is never shared."""
         for known, its in self.entries.items():
-            if its == entry:
+            if its == entry and not alone and known not in self._alone:
                 return known
         kind, number = entry["kind"], 1 + sum(its["kind"] == entry["kind"] for its in self.entries.values())
         name = kind if number == 1 else f"{kind}-{number}"
         self.entries[name] = entry
+        self._alone |= {name} if alone else set()
         return name
 
 
@@ -108,10 +113,13 @@ class _Reader:
         self._path = path
         self._providers = providers
         self._ledger = ledger
+        self._vendor = ""
 
     def read(self, group: str, task: str) -> Model:
         kind, model = self._kind(task)
-        data: dict[str, Any] = {"provider": self._providers.name(self._provider(kind)), "model": model}
+        # A budget is for a provider: a deployment that has one needs a provider of its own.
+        alone = self._params.get("max_budget") is not None
+        data: dict[str, Any] = {"provider": self._providers.name(self._provider(kind), alone=alone), "model": model}
         data |= {"limits": limits} if (limits := self._limits()) else {}
         data |= {"defaults": defaults} if (defaults := self._defaults(kind, task)) else {}
         data |= self._price(kind)
@@ -124,6 +132,8 @@ class _Reader:
                 self._use(key)
         return Model(
             group=group,
+            vendor=self._vendor,
+            params=self._params,
             task=task,
             data=data,
             path=self._path,
@@ -153,6 +163,7 @@ class _Reader:
         elif not slash:
             known = (kind for start, kind in BEGINNINGS.items() if whole.startswith(start))
             vendor, model = next(known, ""), whole
+        self._vendor = vendor
         kind = KINDS.get(vendor, "")
         if not kind or task not in find(kind).profile.tasks or (kind == "vertex" and not _googles(model)):
             return "litellm", whole if told is None else f"{told}/{model}"

@@ -66,7 +66,7 @@ class Aside:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """One route for one caller."""
+    """One route for one caller. `case` names the `when` that takes the call, if one does."""
 
     route: str
     task: Task
@@ -96,7 +96,7 @@ def _plan(name: str, config: Config, caller: Caller) -> Plan:
     chosen: RouteConfig | WhenConfig = route if case is None else case
     order = _ordered(chosen.pick, chosen.then, route, config, caller)
     seats = tuple(_seat(deployment, why, route.task, config) for deployment, why in order.items())
-    label = "the route's own pick" if case is None else f"when[{index}]: {_conditions(case)}"
+    label = "" if case is None else _named(case, index)
     return Plan(
         route=name,
         task=route.task,
@@ -115,9 +115,10 @@ def _case(route: RouteConfig, caller: Caller) -> tuple[WhenConfig | None, int]:
     return None, -1
 
 
-def _conditions(case: WhenConfig) -> str:
+def _named(case: WhenConfig, index: int) -> str:
     tenants = [f"tenant {' or '.join(case.tenant)}"] if case.tenant else []
-    return " and ".join([*tenants, *(f"tag {name}={'|'.join(values)}" for name, values in case.tags.items())])
+    tags = (f"tag {name}={'|'.join(values)}" for name, values in case.tags.items())
+    return f"{' and '.join([*tenants, *tags])} (when[{index}])"
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,8 +134,8 @@ def _ordered(
     own = _sticky_value(route, caller)
     if own is not None and route.sticky is not None:
         names = _stuck(route.sticky, names, pick, caller)
-        reasons = dict.fromkeys(names, "if the one before it fails") | {names[0]: f"sticky: {route.sticky} {own!r}"}
-    last = dict.fromkeys(then, "then: when the picks are spent")
+        reasons = dict.fromkeys(names, "if that fails") | {names[0]: f"sticky: {route.sticky} {own!r}"}
+    last = dict.fromkeys(then, "if those fail")
     return {name: reasons[name] for name in names} | last
 
 
@@ -143,7 +144,7 @@ def _by_rule(pick: PickConfig, task: Task, config: Config) -> tuple[list[str], d
     if pick.rule == "weighted":
         total = sum(pick.weights)
         return names, {
-            name: f"first for {weight / total:.0%} of calls" for name, weight in zip(names, pick.weights, strict=True)
+            name: f"for {weight / total:.0%} of calls" for name, weight in zip(names, pick.weights, strict=True)
         }
     if pick.rule == "cheapest":
         costs = {name: _cost(name, TokenMix().usage(), config)[0] for name in names}
@@ -152,7 +153,7 @@ def _by_rule(pick: PickConfig, task: Task, config: Config) -> tuple[list[str], d
     if pick.rule in {"fastest", "least_busy"}:
         words = "fastest of late" if pick.rule == "fastest" else "fewest calls in flight"
         return names, dict.fromkeys(names, f"{words}, known to the process")
-    return names, dict.fromkeys(names, "if the one before it fails") | {names[0]: "first"}
+    return names, dict.fromkeys(names, "if that fails") | {names[0]: "first"}
 
 
 def _sticky_value(route: RouteConfig, caller: Caller) -> str | None:
@@ -172,11 +173,11 @@ def _stuck(key: str, names: Sequence[str], pick: PickConfig, caller: Caller) -> 
 
 
 def _asides(route: RouteConfig, case: WhenConfig | None, order: Mapping[str, str]) -> Iterator[Aside]:
-    own = dict.fromkeys((*route.pick.names, *route.then), "the route's own; a case takes this call before it")
+    own = dict.fromkeys((*route.pick.names, *route.then), "for the other calls")
     for index, other in enumerate(route.when):
         if other is not case:
             for name in (*other.pick.names, *other.then):
-                own.setdefault(name, f"only when[{index}]: {_conditions(other)}")
+                own.setdefault(name, f"only for {_named(other, index)}")
     for name, why in own.items():
         if name not in order:
             yield Aside(name, why)
@@ -216,7 +217,7 @@ def _seat(name: str, why: str, task: Task, config: Config) -> Seat:
         output_price=None if written is None or task != "chat" else written * _MILLION,
         search_price=searched if task == "rerank" else None,
         unpriced=unknown,
-        limits=(*_limits(deployment.limits, ""), *_limits(provider.limits, " (account)")),
+        limits=(*_limits(deployment.limits, ""), *_limits(provider.limits, "account's ")),
         context_tokens=known.context_tokens or known.max_input_tokens,
         region=provider.region,
         retention=provider.retention,
@@ -227,6 +228,14 @@ def _seat(name: str, why: str, task: Task, config: Config) -> Seat:
 def _limits(limits: LimitsConfig | None, whose: str) -> Iterator[str]:
     if limits is not None:
         for name, amount in limits.model_dump(exclude_none=True, exclude={"learn"}).items():
-            yield f"{amount:,} {name}{whose}"
+            yield f"{whose}{name} {_short(amount)}"
         if limits.learn:
-            yield f"learnt{whose}"
+            yield f"{whose}learnt"
+
+
+def _short(amount: int) -> str:
+    """As people write it in the file."""
+    for unit, letter in ((1_000_000, "M"), (1_000, "k")):
+        if amount >= unit and amount % (unit // 10) == 0:
+            return f"{amount / unit:g}{letter}"
+    return f"{amount:,}"

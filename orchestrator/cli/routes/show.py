@@ -1,24 +1,28 @@
-"""Prints plans: a list per route that reads at 80 columns, or JSON."""
+"""Prints plans: a table of all routes, or one route with all that is known of its deployments, or JSON."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
-from decimal import Decimal
 
 import typer
 from rich.console import Console
 from rich.padding import Padding
+from rich.table import Table
 from rich.text import Text
 
 from orchestrator.cli.calling import dollars, json_text
 from orchestrator.cli.routes.planning import Plan, Seat
 
-__all__ = ["show_json", "show_plans"]
+__all__ = ["show_json", "show_one", "show_plans"]
 
-_PER_PROCESS = (
-    "By the file alone: breakers, limits, latencies and budgets are known to each process, and may change the order."
-)
+_PER_PROCESS = "By the file alone: health, limits, latencies and budgets are known to each process, and may reorder."
+_MORE = "--route NAME shows limits, context and terms."
+_WIDE = 110
+"""Columns from which there is room for context and limits too."""
+_COLUMNS = 5
+_GAP = 2
+_REASON = 20
 
 
 def show_json(plans: tuple[Plan, ...]) -> None:
@@ -27,62 +31,108 @@ def show_json(plans: tuple[Plan, ...]) -> None:
 
 
 def show_plans(plans: tuple[Plan, ...]) -> None:
-    """For people."""
+    """All routes, a line per deployment."""
     console = Console(highlight=False)
+    widths = _widths(plans, console.width)
     for plan in plans:
-        _show(console, plan)
+        console.print(_title(plan))
+        console.print(_table(plan, widths))
+        _require(console, plan)
+        console.print()
+    more = "" if len(widths) > _COLUMNS else f" {_MORE}"
+    console.print(f"Prices per million tokens.{more}", style="dim")
     console.print(_PER_PROCESS, style="dim")
 
 
-def _show(console: Console, plan: Plan) -> None:
-    title = Text.assemble((plan.route, "bold cyan"), (f"  {plan.task}, by {plan.case}", "dim"))
-    console.print(title)
+def _widths(plans: Sequence[Plan], whole: int) -> list[int]:
+    """Of the columns, the same for all routes; the last has what the others leave. Names too long are folded."""
+    seats = [seat for plan in plans for seat in plan.seats]
+    names = [*(seat.deployment for seat in seats), *(one.deployment for plan in plans for one in plan.asides)]
+    longest = 24 if whole < _WIDE else 40
+    texts = (names, [seat.model for seat in seats], [_short_price(seat).plain for seat in seats])
+    widths = [3, *(min(longest, max(map(len, each), default=0)) for each in texts)]
+    rest = max(14, whole - sum(widths) - _GAP * len(widths))
+    return [*widths, rest] if whole < _WIDE else [*widths, _REASON, rest - _REASON - _GAP]
+
+
+def _table(plan: Plan, widths: Sequence[int]) -> Table:
+    table = Table(box=None, show_header=False, padding=(0, _GAP, 0, 0), pad_edge=False)
+    table.add_column(style="dim", justify="right", width=widths[0])
+    table.add_column(style="bold", overflow="fold", width=widths[1])
+    for width in widths[2:]:
+        table.add_column(overflow="fold", width=width)
     for number, seat in enumerate(plan.seats, 1):
-        console.print(Text.assemble((f"  {number}. ", "dim"), (seat.deployment, "bold"), f"  {seat.why}"))
+        cells = [Text(seat.deployment), Text(seat.model), _short_price(seat), Text(seat.why)]
+        facts = [Text("; ".join(_facts(seat)), "dim")] if len(widths) > _COLUMNS else []
+        table.add_row(f"{number}", *cells, *facts)
+    for aside in plan.asides:
+        table.add_row("-", Text(aside.deployment, "dim"), "", "", Text(aside.why, "dim"))
+    return table
+
+
+def _title(plan: Plan) -> Text:
+    return Text.assemble((plan.route, "bold cyan"), (f"  {plan.task}{', ' if plan.case else ''}{plan.case}", "dim"))
+
+
+def _require(console: Console, plan: Plan) -> None:
+    if plan.require:
+        line = Text(f"all of them have {', '.join(plan.require)}", "dim")
+        console.print(Padding(line, (0, 0, 0, 5), expand=False))
+
+
+def _short_price(seat: Seat) -> Text:
+    return Text("no price", "yellow") if seat.unpriced is not None else Text(", ".join(_prices(seat)))
+
+
+def _prices(seat: Seat) -> Iterator[str]:
+    if seat.search_price is not None:
+        yield f"{dollars(seat.search_price)} a search"
+    if seat.input_price is not None:
+        yield f"{dollars(seat.input_price)} in"
+    if seat.output_price is not None:
+        yield f"{dollars(seat.output_price)} out"
+
+
+def show_one(plan: Plan) -> None:
+    """One route with all that is known of its deployments."""
+    console = Console(highlight=False)
+    console.print(_title(plan))
+    for number, seat in enumerate(plan.seats, 1):
+        console.print(Text.assemble((f"  {number}  ", "dim"), (seat.deployment, "bold"), f"  {seat.why}"))
         for line in _lines(seat):
             console.print(Padding(line, (0, 0, 0, 5), expand=False))
     for aside in plan.asides:
-        console.print(
-            Text.assemble(("  -  ", "dim"), (aside.deployment, "dim bold"), (f"  not now: {aside.why}", "dim"))
-        )
-    if plan.require:
-        console.print(
-            Padding(Text(f"every one of them has {', '.join(plan.require)}", "dim"), (0, 0, 0, 2), expand=False)
-        )
+        console.print(Text.assemble(("  -  ", "dim"), (aside.deployment, "dim bold"), (f"  {aside.why}", "dim")))
+    _require(console, plan)
     console.print()
+    console.print(_PER_PROCESS, style="dim")
 
 
 def _lines(seat: Seat) -> Iterator[Text]:
     yield Text(f"{seat.model} at {seat.provider} ({seat.kind})", "dim")
-    yield _price(seat)
-    facts = [f"{seat.context_tokens:,} tokens of context"] if seat.context_tokens else []
-    if seat.limits:
-        facts.append(f"limits: {', '.join(seat.limits)}")
-    if facts:
+    if seat.unpriced is not None:
+        yield Text(f"no price: {seat.unpriced}", "yellow")
+    elif seat.search_price is not None:
+        yield Text(", ".join(_prices(seat)))
+    else:
+        yield Text(f"{', '.join(_prices(seat))} per million tokens")
+    if facts := list(_facts(seat)):
         yield Text("; ".join(facts))
-    terms = list(_terms(seat))
-    if terms:
+    if terms := list(_terms(seat)):
         yield Text("; ".join(terms))
 
 
-def _price(seat: Seat) -> Text:
-    if seat.unpriced is not None:
-        return Text(f"no price: {seat.unpriced}", "yellow")
-    if seat.search_price is not None:
-        return Text(f"{_dollars(seat.search_price)} per search")
-    parts = [f"{_dollars(seat.input_price)} in"] if seat.input_price is not None else []
-    parts += [f"{_dollars(seat.output_price)} out"] if seat.output_price is not None else []
-    return Text(f"{', '.join(parts)} per million tokens")
-
-
-def _dollars(amount: Decimal | None) -> str:
-    return "?" if amount is None else dollars(amount)
+def _facts(seat: Seat) -> Iterator[str]:
+    if seat.context_tokens:
+        yield f"context {seat.context_tokens:,}"
+    if seat.limits:
+        yield f"limits: {', '.join(seat.limits)}"
 
 
 def _terms(seat: Seat) -> Iterator[str]:
     if seat.region is not None:
         yield f"region {seat.region}"
     if seat.retention is not None:
-        yield f"kept for: {seat.retention}"
+        yield f"retention: {seat.retention}"
     if seat.trains is not None:
         yield "trains on what is sent" if seat.trains else "does not train on what is sent"

@@ -1,0 +1,39 @@
+"""Arguments and options that several commands take."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from orchestrator.cli import completing
+
+__all__ = [
+    "USUAL_FILE",
+    "AsJson",
+    "ChatRoute",
+    "ConfigFile",
+    "EmbedRoute",
+    "OneRoute",
+    "RerankRoute",
+    "WhichRoute",
+]
+
+USUAL_FILE = Path("orchestrator.yaml")
+
+ConfigFile = Annotated[Path, typer.Option("--file", "-f", help="The configuration.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+ChatRoute = Annotated[
+    str, typer.Argument(help="A chat route of the configuration.", autocompletion=completing.chat_routes)
+]
+EmbedRoute = Annotated[
+    str, typer.Argument(help="An embed route of the configuration.", autocompletion=completing.embed_routes)
+]
+RerankRoute = Annotated[
+    str, typer.Argument(help="A rerank route of the configuration.", autocompletion=completing.rerank_routes)
+]
+OneRoute = Annotated[str, typer.Argument(help="A route of the configuration.", autocompletion=completing.routes)]
+WhichRoute = Annotated[
+    str | None, typer.Option("--route", "-r", help="Only this route.", autocompletion=completing.routes)
+]
