@@ -12,28 +12,27 @@ go to `disagreements.json`, which nothing reads at run time. The same inputs giv
 
 from __future__ import annotations
 
-import argparse
-import hashlib
 import json
 import sys
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent.parent)]
 
+from bookmaking import main  # noqa: E402
 from modelbook.sources import Entry, entries  # noqa: E402
-from pricebook import longtail  # noqa: E402
 
 from orchestrator.models.families import Families  # noqa: E402
+from orchestrator.pricing.sources.forms import compact, versioned  # noqa: E402
+from orchestrator.pricing.sources.litellm_map import VENDORS as PRICED_VENDORS  # noqa: E402
 
 FOLDER = Path(__file__).parent.parent / "orchestrator" / "models"
 BOOK = FOLDER / "book.json"
 DISAGREEMENTS = FOLDER / "disagreements.json"
 
-VENDORS = longtail.VENDORS | {"vertex_ai": "vertex", "vertex": "google"}
+VENDORS = PRICED_VENDORS | {"vertex_ai": "vertex", "vertex": "google"}
 
 _LIMITS = ("context_tokens", "max_input_tokens", "max_output_tokens", "dimensions")
 
@@ -111,46 +110,20 @@ def render(date: str) -> tuple[bytes, bytes]:
     compiled = compile_book(date)
     disagreements = compiled.pop("disagreements")
     body = {"sources": sources(date), "vendors": VENDORS, **compiled}
-    digest = hashlib.sha256(_compact(body)).hexdigest()
-    head = {"version": f"{date}-{digest[:8]}", "digest": f"sha256:{digest}", **body}
+    head = versioned(date, body)
     return _lines(head), _lines({"book": head["version"], "models": disagreements})
-
-
-def _compact(value: Any) -> bytes:
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
 
 
 def _lines(data: Mapping[str, Any]) -> bytes:
     """JSON with one line for each model, or for each vendor's list, so that a change is a readable diff."""
-    return b"{" + b",\n".join(_compact(name) + b":" + _section(value) for name, value in data.items()) + b"}\n"
+    return b"{" + b",\n".join(compact(name) + b":" + _section(value) for name, value in data.items()) + b"}\n"
 
 
 def _section(value: Any) -> bytes:
     if not isinstance(value, dict) or not any(isinstance(one, dict) for one in value.values()):
-        return _compact(value)
-    return b"{\n" + b",\n".join(_compact(name) + b":" + _section(one) for name, one in value.items()) + b"}"
-
-
-def _date_of_book() -> str:
-    return str(json.loads(BOOK.read_bytes())["sources"][0]["date"])
-
-
-def main() -> int:
-    """Write or check the files."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--check", action="store_true", help="compare only; exit 1 on a difference")
-    parser.add_argument("--date", help="day the sources are read, YYYY-MM-DD (default: today; with --check the book's)")
-    options = parser.parse_args()
-    today = datetime.now(UTC).date().isoformat()
-    date = options.date or (_date_of_book() if options.check else today)
-    for path, content in zip((BOOK, DISAGREEMENTS), render(date), strict=True):
-        if not options.check:
-            path.write_bytes(content)
-        elif path.read_bytes() != content:
-            print(f"{path.name} differs from what {', '.join(s['package'] for s in sources(date))} say now")
-            return 1
-    return 0
+        return compact(value)
+    return b"{\n" + b",\n".join(compact(name) + b":" + _section(one) for name, one in value.items()) + b"}"
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(__doc__, (BOOK, DISAGREEMENTS), render))

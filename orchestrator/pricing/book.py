@@ -1,12 +1,14 @@
 """The price book: loaded once, when first asked.
 
-The file is made by `scripts/build_price_book.py`. Its head has `version` (date and digest), `digest` (of all that
-follows), `sources` (package, version, date), `vendors` (other names of a vendor) and `fallbacks` (vendors that resell
-another's models at its prices); then one row per line, keyed `vendor/model`. The order of rows is that of the rules in
-them.
+The file is made by `sources.build`. Its head has `version` (date and digest), `digest` (of all that follows),
+`sources` (package, version, date), `vendors` (other names of a vendor), `fallbacks` (vendors that resell another's
+models at its prices) and `strict_places` (where a vendor's usual prices never hold, by how the place begins); then one
+row per line, keyed `vendor/model`. The order of rows is that of the rules in them.
 
 A row holds prices by bucket, as strings: USD per million tokens, or USD each for units. See `rates` for the forms of a
-price and `periods` for those of a date. A row marked `unpriced` is there for its rules: it keeps a model whose price
+price and `periods` for those of a date. `places` has factors on token prices by where they are processed (`*`: any
+place but the whole world); a row with `at` has the prices of one place, and is keyed `vendor/place/model`. A row marked
+`unpriced` is there for its rules: it keeps a model whose price
 cannot be told (images, hours of speech) from being taken for its namesake.
 
 Vendors have the provider ids of genai-prices (`x-ai`, `together`, `fireworks`, `aws`, `google`, ...) and, where that
@@ -24,7 +26,7 @@ from typing import Any
 import orjson
 
 from orchestrator.errors import ConfigError
-from orchestrator.pricing.matching import dashed_date, matches
+from orchestrator.pricing.matching import bare, dashed_date, matches
 from orchestrator.pricing.rows import PriceRow
 
 __all__ = ["Book", "bundled"]
@@ -51,7 +53,9 @@ class Book:
         self._fallbacks: Mapping[str, list[str]] = data["fallbacks"]
         self._names: dict[str, str] = {}
         self._rules: dict[str, list[tuple[list[Any], str]]] = {}
-        self._found: dict[tuple[str, str], PriceRow | None] = {}
+        self._strict: Mapping[str, list[str]] = data.get("strict_places", {})
+        self._priced_by_place: set[str] = set()
+        self._found: dict[tuple[str, str, str | None], PriceRow | None] = {}
         self._index()
 
     @classmethod
@@ -69,12 +73,14 @@ class Book:
             raise ConfigError("the file is not a price book", file=str(path)) from error
 
     def _index(self) -> None:
-        names = self._names
+        names = self._names = {name.lower(): name for name in reversed(self._rows)}
         for name, row in self._rows.items():
             vendor = name.partition("/")[0]
+            place = row.get("at")
+            if place and not self._is_strict(vendor, place):
+                self._priced_by_place.add(name.lower().replace(f"/{place}/", "/", 1))
             for id_ in row.get("ids", ()):
                 names.setdefault(f"{vendor}/{id_}", name)
-            names.setdefault(name.lower(), name)
             for rule in row.get("rules", ()):
                 self._rules.setdefault(vendor, []).append((rule, name))
 
@@ -85,31 +91,53 @@ class Book:
         """Names of all rows with prices, `vendor/model`."""
         return (name for name, row in self._rows.items() if not row.get("unpriced"))
 
-    def find(self, vendor: str, model: str) -> PriceRow | None:
+    def find(self, vendor: str, model: str, place: str | None = None) -> PriceRow | None:
         """The row for a model id as sent to, or returned by, a vendor; None if the book has no price for it.
 
         Looks for the id itself first, then goes by the sources' rules for dated snapshots and aliases.
+
+        Args:
+            vendor: by the book's name or another usual one.
+            model: the id.
+            place: where requests are processed, in the vendor's words (`eu`, `us-gov-west-1`, `global`); None if
+                that makes no difference to the price.
         """
-        key = (vendor, model)
+        key = (vendor, model, place)
         row = self._found.get(key, _MISSING)
         if row is _MISSING:
-            row = self._look_up(vendor, model)
+            row = self._look_up(vendor, model, place)
             if len(self._found) >= _CACHE_SIZE:
                 self._found.clear()
             self._found[key] = row
         return row  # type: ignore[no-any-return]
 
-    def _look_up(self, vendor: str, model: str) -> PriceRow | None:
-        name = self.resolve(vendor, model)
+    def _look_up(self, vendor: str, model: str, place: str | None) -> PriceRow | None:
+        own = self.resolve(vendor, f"{place}/{model}") if place else None
+        if own is None and place and not self._holds_at(vendor, model, place):
+            return None
+        name = own or self.resolve(vendor, model)
         if name is None or self._rows[name].get("unpriced"):
             return None
         row = self._rows[name]
-        return PriceRow(name, row, book=self.version, source=row.get("source", "genai-prices"))
+        return PriceRow(name, row, book=self.version, source=row.get("source", "genai-prices"), place=place)
+
+    def _holds_at(self, vendor: str, model: str, place: str) -> bool:
+        """Whether the usual price is that of a place without a row: not where it never is, nor of a model whose price
+        is known to depend on the region, unless both are in the United States.
+        """
+        vendor = self._vendor(vendor)
+        by_place = f"{vendor}/{model.lower()}" in self._priced_by_place
+        return not self._is_strict(vendor, place) and (not by_place or place.startswith("us-"))
+
+    def _is_strict(self, vendor: str, place: str) -> bool:
+        return place.startswith(tuple(self._strict.get(vendor, ())))
+
+    def _vendor(self, name: str) -> str:
+        return self._vendors.get(name.lower(), name.lower())
 
     def resolve(self, vendor: str, model: str) -> str | None:
         """Name of the row that speaks for a model, be it only to say that the model has no price we can tell."""
-        vendor, model = vendor.lower(), model.lower()
-        vendor = self._vendors.get(vendor, vendor)
+        vendor, model = self._vendor(vendor), bare(model.lower())
         sellers = (vendor, *self._fallbacks.get(vendor, ()))
         for id_ in dict.fromkeys((model, dashed_date(model))):
             for seller in sellers:

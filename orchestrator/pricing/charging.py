@@ -8,7 +8,7 @@ from functools import reduce
 from typing import Any
 
 from orchestrator.pricing.rates import CONTEXT_SIZES, Rates, Unpriced
-from orchestrator.pricing.terms import billed, extras
+from orchestrator.pricing.terms import PARTS, billed, fees
 from orchestrator.types.usage import Usage
 
 __all__ = ["EXACT", "charge", "total"]
@@ -20,6 +20,8 @@ _multiply = EXACT.multiply
 _add = EXACT.add
 _ZERO = Decimal(0)
 _ENDLESS = float("inf")
+_HOUR_S = 3600
+_NO_EXTRAS: Mapping[str, int] = {}
 
 
 def charge(rates: Rates, usage: Usage, requests: int, terms: Mapping[str, Any] | None) -> dict[str, Decimal]:
@@ -40,9 +42,8 @@ def charge(rates: Rates, usage: Usage, requests: int, terms: Mapping[str, Any] |
         _bill(buckets, rates, "request", requests)
     elif "request_high" in rates:
         _bill(buckets, rates, _sized_request(raw or {}), requests)
-    if terms is not None:
-        for bucket, count in extras(terms):
-            _bill(buckets, rates, bucket, count)
+    if usage.extras or terms is not None:
+        _charge_fees(buckets, rates, {**dict(fees(terms or {})), **(usage.extras or {})}, requests)
     return buckets
 
 
@@ -68,7 +69,7 @@ def _charge_input(buckets: dict[str, Decimal], rates: Rates, usage: Usage) -> No
         raise Unpriced("input_tokens is unknown")
     if usage.cache_read_tokens or usage.cache_write_tokens or usage.cache_write_1h_tokens:
         tokens -= _charge_cached(buckets, rates, usage)
-    if usage.input_audio_tokens or (usage.input_image_tokens and "input_image" in rates):
+    if usage.input_audio_tokens or usage.input_image_tokens or usage.extras:
         tokens -= _charge_media(buckets, rates, usage)
     if tokens:
         if tokens < 0:
@@ -82,22 +83,41 @@ def _charge_cached(buckets: dict[str, Decimal], rates: Rates, usage: Usage) -> i
     write = usage.cache_write_tokens if usage.cache_write_tokens is not None else long_write
     if write < long_write:
         raise Unpriced("cache_write_1h_tokens exceeds cache_write_tokens")
-    for bucket, count in (("cache_read", read), ("cache_write", write - long_write), ("cache_write_1h", long_write)):
+    media = _charge_cached_media(buckets, rates, usage.extras) if usage.extras else 0
+    counts = (("cache_read", read - media), ("cache_write", write - long_write), ("cache_write_1h", long_write))
+    for bucket, count in counts:
         if count:
             _bill(buckets, rates, bucket, count)
     return read + write
 
 
+def _charge_cached_media(buckets: dict[str, Decimal], rates: Rates, extras: Mapping[str, int]) -> int:
+    """Cached sound and images at prices of their own; at that of cached text if fresh ones cost what text does."""
+    billed_apart = 0
+    for kind in ("audio", "image"):
+        count = extras.get(f"cache_read_{kind}")
+        if count and (f"cache_read_{kind}" in rates or rates.get(f"input_{kind}", _ZERO) != rates.get("input", _ZERO)):
+            _bill(buckets, rates, f"cache_read_{kind}", count)
+            billed_apart += count
+    return billed_apart
+
+
 def _charge_media(buckets: dict[str, Decimal], rates: Rates, usage: Usage) -> int:
-    """Sound always has a price of its own; images are plain input unless the row prices them apart."""
-    if usage.cache_read_tokens and rates.get("cache_read") != 0:
-        raise Unpriced("cached audio or image tokens are not told apart")
-    audio = usage.input_audio_tokens or 0
-    image = (usage.input_image_tokens or 0) if "input_image" in rates else 0
-    for bucket, count in (("input_audio", audio), ("input_image", image)):
-        if count:
-            _bill(buckets, rates, bucket, count)
-    return audio + image
+    """Sound always has a price of its own; images and video are plain input unless the row prices them apart."""
+    extras = usage.extras or _NO_EXTRAS
+    counts = {"audio": usage.input_audio_tokens, "image": usage.input_image_tokens, "video": extras.get("input_video")}
+    charged = 0
+    for kind, count in counts.items():
+        if not count or (kind != "audio" and f"input_{kind}" not in rates):
+            continue
+        cached = extras.get(f"cache_read_{kind}")
+        if cached is None and usage.cache_read_tokens and rates.get("cache_read") != 0:
+            raise Unpriced("cached audio or image tokens are not told apart")
+        fresh = count - (cached or 0)
+        if fresh:
+            _bill(buckets, rates, f"input_{kind}", fresh)
+        charged += fresh
+    return charged
 
 
 def _charge_output(buckets: dict[str, Decimal], rates: Rates, usage: Usage) -> None:
@@ -109,12 +129,27 @@ def _charge_output(buckets: dict[str, Decimal], rates: Rates, usage: Usage) -> N
     if usage.output_audio_tokens:
         tokens -= usage.output_audio_tokens
         _bill(buckets, rates, "output_audio", usage.output_audio_tokens)
+    if usage.extras or (tokens and ("output_image" in rates or "output_video" in rates)):
+        tokens -= _charge_pictures(buckets, rates, usage.extras or _NO_EXTRAS)
     if "reasoning" in rates and tokens:
         tokens -= _charge_reasoning(buckets, rates, usage)
     if tokens:
         if tokens < 0:
             raise Unpriced("parts of output_tokens exceed it")
         _bill(buckets, rates, "output", tokens)
+
+
+def _charge_pictures(buckets: dict[str, Decimal], rates: Rates, extras: Mapping[str, int]) -> int:
+    """Images and video in the answer, which nobody bills as text."""
+    charged = 0
+    for bucket in ("output_image", "output_video"):
+        count = extras.get(bucket)
+        if count is None and rates.get(bucket, _ZERO) != rates.get("output", _ZERO) and bucket in rates:
+            raise Unpriced(f"{bucket} tokens are not told apart, and priced apart")
+        if count:
+            _bill(buckets, rates, bucket, count)
+            charged += count
+    return charged
 
 
 def _charge_reasoning(buckets: dict[str, Decimal], rates: Rates, usage: Usage) -> int:
@@ -134,6 +169,20 @@ def _charge_search_units(buckets: dict[str, Decimal], rates: Rates, usage: Usage
             return
         raise Unpriced("search_units is unknown")
     _bill(buckets, rates, "search_unit", usage.search_units)
+
+
+def _charge_fees(buckets: dict[str, Decimal], rates: Rates, counts: Mapping[str, float], requests: int) -> None:
+    """What the vendor bills besides tokens: searches, and sound by its length."""
+    for bucket, count in counts.items():
+        if not count or bucket in PARTS:
+            continue
+        if bucket in rates or f"{bucket}_request" not in rates:
+            if bucket != "web_search" or "request_high" not in rates:  # that fee has its searches in it
+                _bill(buckets, rates, bucket, count)
+        else:
+            _bill(buckets, rates, f"{bucket}_request", requests)
+    if "audio_hour" in buckets:  # its count is in seconds
+        buckets["audio_hour"] = EXACT.divide(buckets["audio_hour"], _HOUR_S)
 
 
 def _sized_request(raw: Mapping[str, Any]) -> str:

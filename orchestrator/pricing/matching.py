@@ -7,9 +7,14 @@ from collections.abc import Callable, Mapping
 from datetime import date
 from typing import Any
 
-__all__ = ["dashed_date", "matches"]
+__all__ = ["bare", "dashed_date", "matches"]
 
 _COMPACT_DATE = re.compile(r"-(20\d\d)(\d\d)(\d\d)(?=-|:|$)", re.ASCII)
+
+_RESOURCE = re.compile(
+    r"(?:projects/[^/]+/locations/[^/]+/)?(?:publishers/[^/]+/)?models/|"
+    r"arn:aws[a-z-]*:bedrock:[^/]*/"
+)
 
 _TESTS: Mapping[str, Callable[[str, Any], bool]] = {
     "equals": lambda text, value: text == value,
@@ -25,6 +30,12 @@ _TESTS: Mapping[str, Callable[[str, Any], bool]] = {
 def matches(model: str, rule: list[Any]) -> bool:
     """Whether a lower-case model id fits `[test, value]`; `all` and `any` take a list of rules."""
     return _TESTS[rule[0]](model, rule[1])
+
+
+def bare(model: str) -> str:
+    """A lower-case model id without its place in Google's or Amazon's tree: `publishers/google/models/x` as `x`."""
+    match = _RESOURCE.match(model)
+    return model[match.end() :] if match else model
 
 
 def dashed_date(model: str) -> str:

@@ -49,7 +49,10 @@ Period: TypeAlias = tuple[_Since | _Daily | None, PriceSet]
 
 
 def parse_periods(rows: Sequence[tuple[str | None, Mapping[str, Any]]]) -> tuple[Period, ...]:
-    """Read `[[when, prices], ...]`, where `when` is None, `2026-03-13`, `16:30-00:30`, or `01:00-04:00 12345`."""
+    """Read `[[when, prices], ...]`.
+
+    `when` is None, `2026-03-13`, `2026-08-16T16:00`, `16:30-00:30`, or `01:00-04:00 12345`.
+    """
     periods: list[Period] = []
     since: datetime | None = None
     for text, prices in rows:
@@ -63,7 +66,7 @@ def parse_periods(rows: Sequence[tuple[str | None, Mapping[str, Any]]]) -> tuple
 def _parse_when(when: str | None, since: datetime | None) -> _Since | _Daily | None:
     if when is None:
         return None
-    if ":" not in when:
+    if when[4:5] == "-":
         return _Since(datetime.fromisoformat(when).replace(tzinfo=UTC))
     hours, _, days = when.partition(" ")
     start, _, end = hours.partition("-")

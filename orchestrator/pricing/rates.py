@@ -16,9 +16,14 @@ TOKEN_BUCKETS = (
     "cache_write_1h",
     "input_audio",
     "input_image",
+    "input_video",
+    "cache_read_audio",
+    "cache_read_image",
     "output",
     "reasoning",
     "output_audio",
+    "output_image",
+    "output_video",
     "citation",
 )
 """Priced in USD per million tokens."""
@@ -26,8 +31,18 @@ TOKEN_BUCKETS = (
 CONTEXT_SIZES = ("low", "medium", "high")
 """Perplexity's fee per request depends on how much of the web was read: buckets `request_low` and so on."""
 
-UNIT_BUCKETS = ("search_unit", "request", *(f"request_{size}" for size in CONTEXT_SIZES), "web_search")
-"""Priced in USD each."""
+UNIT_BUCKETS = (
+    "search_unit",
+    "request",
+    *(f"request_{size}" for size in CONTEXT_SIZES),
+    "web_search",
+    "web_search_request",
+    "map_search",
+    "map_search_request",
+    "file_search",
+    "audio_hour",
+)
+"""Priced in USD each. A `_request` is one that searched, however often."""
 
 Rates: TypeAlias = Mapping[str, Decimal]
 """USD per token or unit, by bucket. A bucket that is absent has no known price."""

@@ -11,30 +11,43 @@ from typing import Any
 from orchestrator.pricing.ceilings import Ceiling
 from orchestrator.pricing.charging import EXACT, charge, total
 from orchestrator.pricing.periods import Period, parse_periods, price_set_at
-from orchestrator.pricing.rates import UNIT_BUCKETS, PriceSet, Rates, Unpriced
-from orchestrator.pricing.terms import NOTABLE, variant
+from orchestrator.pricing.rates import TOKEN_BUCKETS, UNIT_BUCKETS, PriceSet, Rates, Unpriced
+from orchestrator.pricing.terms import NOTABLE, region, variant
 from orchestrator.types.usage import Cost, Usage
 
 __all__ = ["PriceRow"]
 
-_ROW_KEYS = frozenset({"periods", "variants", "source", "ids", "rules"})
+_ROW_KEYS = frozenset({"at", "ids", "periods", "places", "rules", "source", "variants"})
+_TOKENS = frozenset(TOKEN_BUCKETS)
 
 
 class PriceRow:
-    """The prices of one model at one vendor, over time, by prompt size and by service tier. Immutable.
+    """The prices of one model at one vendor, over time, by prompt size, service tier and place. Immutable.
 
     Attributes:
-        name: `vendor/model`, or `config` for prices written in the file.
+        name: `vendor/model`, `vendor/model#place` where tokens cost more there, or `config` for prices written in the
+            file.
         book: version of the book it came from, None for `config`.
         source: the package the figures came from, or `config`.
     """
 
-    __slots__ = ("_ceilings", "_factor", "_flat", "_periods", "_variants", "book", "name", "source")
+    __slots__ = (
+        "_ceilings", "_factor", "_flat", "_periods", "_places", "_uplift", "_variants", "book", "name", "source"
+    )  # fmt: skip
 
     def __init__(
-        self, name: str, row: Mapping[str, Any], *, book: str | None, source: str, factor: Decimal | None = None
+        self,
+        name: str,
+        row: Mapping[str, Any],
+        *,
+        book: str | None,
+        source: str,
+        factor: Decimal | None = None,
+        place: str | None = None,
     ) -> None:
-        self.name = name
+        self._places = {where: Decimal(times) for where, times in row.get("places", {}).items()}
+        self._uplift = _uplift(self._places, place)
+        self.name = name if self._uplift is None else f"{name}#{place}"
         self.book = book
         self.source = source
         periods = row.get("periods") or [(None, {key: value for key, value in row.items() if key not in _ROW_KEYS})]
@@ -71,6 +84,11 @@ class PriceRow:
         terms = raw if raw and not NOTABLE.isdisjoint(raw) else None
         try:
             buckets = charge(self._rates(usage, at, terms), usage, requests, terms)
+            uplift = self._uplift if terms is None else self._uplift_by(terms)
+            if uplift is not None:
+                buckets = {
+                    name: EXACT.multiply(paid, uplift if name in _TOKENS else 1) for name, paid in buckets.items()
+                }
             if self._factor is not None:
                 buckets = {bucket: EXACT.multiply(amount, self._factor) for bucket, amount in buckets.items()}
         except Unpriced as reason:
@@ -99,8 +117,23 @@ class PriceRow:
         rates = self._flat or self._standard(at).rates(input_tokens)
         known = self._ceilings.get(id(rates))  # rates live as long as their row
         if known is None:
-            known = self._ceilings[id(rates)] = Ceiling.of(rates, self._factor)
+            known = self._ceilings[id(rates)] = Ceiling.of(rates, self._dearest())
         return known
+
+    def _dearest(self) -> Decimal | None:
+        """The discount, at the dearest of the places: which one it was, some vendors only tell afterwards."""
+        if not self._places:
+            return self._factor
+        return EXACT.multiply(max(self._places.values()), 1 if self._factor is None else self._factor)
+
+    def _uplift_by(self, terms: Mapping[str, Any]) -> Decimal | None:
+        """By where the vendor says that it processed the request, or else by where it was asked."""
+        told = region(terms)
+        if told is None:
+            return self._uplift
+        if told not in self._places:
+            raise Unpriced(f"no price for inference in {told[:40]}")
+        return self._places[told]
 
     def _rates(self, usage: Usage, at: datetime, terms: Mapping[str, Any] | None) -> Rates:
         tier = variant(terms) if terms else None
@@ -125,6 +158,12 @@ class PriceRow:
             raise Unpriced(f"no price for service tier {tier[:40]} at that prompt size")
         units = {bucket: standard.base[bucket] for bucket in UNIT_BUCKETS if bucket in standard.base}
         return {**units, **prices.rates(usage.input_tokens)}
+
+
+def _uplift(places: Mapping[str, Decimal], place: str | None) -> Decimal | None:
+    if place is None or place == "global":
+        return None
+    return places.get(place, places.get("*"))
 
 
 def _constant(periods: tuple[Period, ...]) -> Rates | None:

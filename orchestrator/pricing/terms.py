@@ -12,7 +12,7 @@ from typing import Any
 from orchestrator.pricing.rates import Unpriced
 from orchestrator.types.usage import Usage
 
-__all__ = ["NOTABLE", "billed", "extras", "variant"]
+__all__ = ["NOTABLE", "PARTS", "billed", "fees", "region", "variant"]
 
 _STANDARD = frozenset({"", "auto", "default", "not_available", "on_demand", "standard", "traffic_type_unspecified"})
 _WORLDWIDE = _STANDARD | {"global"}
@@ -25,12 +25,6 @@ def _tier(value: Any) -> str | None:
 
 def _speed(value: Any) -> str | None:
     return None if str(value).lower() in _STANDARD else f"speed-{str(value).lower()}"
-
-
-def _region(value: Any) -> str | None:
-    if str(value).lower() in _WORLDWIDE:
-        return None
-    raise Unpriced("regional price: inference_geo is not global")
 
 
 def _own_key(value: Any) -> str | None:
@@ -52,10 +46,11 @@ _TERMS: Mapping[str, Callable[[Any], str | None]] = {
     "traffic_type": _tier,
     "trafficType": _tier,
     "speed": _speed,
-    "inference_geo": _region,
     "is_byok": _own_key,
     "iterations": _iterations,
 }
+
+_PLACE = "inference_geo"
 
 _EXTRAS: Mapping[str, tuple[str | None, str]] = {
     "server_tool_use": ("web_search_requests", "web_search"),
@@ -63,12 +58,15 @@ _EXTRAS: Mapping[str, tuple[str | None, str]] = {
     "num_search_queries": (None, "web_search"),
     "citation_tokens": (None, "citation"),
     "num_sources_used": (None, "web_source"),
-    "prompt_audio_seconds": (None, "audio_second"),
+    "prompt_audio_seconds": (None, "audio_hour"),
 }
+
+PARTS = frozenset({"cache_read_audio", "cache_read_image", "input_video", "output_image", "output_video"})
+"""Those of `Usage.extras` that are tokens, and part of other counts; the rest is billed besides tokens."""
 
 _BILLED = "billed_units"
 
-NOTABLE = frozenset({_BILLED, *_TERMS, *_EXTRAS})
+NOTABLE = frozenset({_BILLED, _PLACE, *_TERMS, *_EXTRAS})
 """Keys of a raw usage that this module reads; a usage without any needs no further look."""
 
 
@@ -88,6 +86,12 @@ def variant(raw: Mapping[str, Any]) -> str | None:
     return found
 
 
+def region(raw: Mapping[str, Any]) -> str | None:
+    """Where the vendor says that it processed the request, None if anywhere or if it does not say."""
+    told = str(raw.get(_PLACE) or "").lower()
+    return None if told in _WORLDWIDE else told
+
+
 def billed(usage: Usage, raw: Mapping[str, Any]) -> Usage:
     """The counts that are billed: Cohere's models process more tokens than it bills for, and it sends both counts."""
     units = raw.get(_BILLED)
@@ -100,6 +104,7 @@ def billed(usage: Usage, raw: Mapping[str, Any]) -> Usage:
         input_image_tokens=images,
         output_tokens=_whole(units.get("output_tokens")),
         search_units=units.get("search_units"),
+        extras=usage.extras,
         source=usage.source,
     )
 
@@ -108,8 +113,8 @@ def _whole(count: Any) -> int | None:
     return int(count) if isinstance(count, int | float) else None
 
 
-def extras(raw: Mapping[str, Any]) -> Iterator[tuple[str, int | float]]:
-    """Buckets and counts of charges outside the token counts, where the vendor reports any."""
+def fees(raw: Mapping[str, Any]) -> Iterator[tuple[str, int | float]]:
+    """Buckets and counts of charges outside the token counts, where the vendor's usage has any; sound in seconds."""
     for key in _EXTRAS.keys() & raw.keys():
         inner, bucket = _EXTRAS[key]
         count = raw[key]

@@ -9,10 +9,9 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from pricebook import genai, longtail
-
 from orchestrator.models.names import canonical, undated
 from orchestrator.pricing.book import Book
+from orchestrator.pricing.sources import genai, litellm_map
 
 __all__ = ["Entry", "entries"]
 
@@ -43,8 +42,8 @@ def entries(date: str) -> list[Entry]:
     """All models, one entry per vendor and canonical name, sorted."""
     windows = _Windows(date)
     grouped: dict[tuple[str, str], list[Entry]] = defaultdict(list)
-    for vendor, model, raw in longtail.entries(longtail.map_path()):
-        if raw["mode"] != "completion":
+    for vendor, model, raw in litellm_map.entries(litellm_map.read_map(litellm_map.map_path())):
+        if raw["mode"] not in {"completion", "image_generation"}:
             entry = _entry(vendor, model, raw, windows)
             grouped[vendor, entry.name].append(entry)
     for vendor, model, context in windows.of_their_own():
@@ -58,7 +57,7 @@ class _Windows:
 
     def __init__(self, date: str) -> None:
         rows = genai.rows()
-        data = {"version": date, "sources": [], "vendors": longtail.VENDORS, "fallbacks": {}, "rows": rows}
+        data = {"version": date, "sources": [], "vendors": litellm_map.VENDORS, "fallbacks": {}, "rows": rows}
         self._book = Book(data)
         self._windows = {f"{vendor}/{model.id}": model.context_window for vendor, model in genai.models()}
         self._asked: set[str] = set()

@@ -65,21 +65,32 @@ def theirs(provider: Any, model: Any, counts: dict[str, int], at: datetime, **co
     return Decimal(found.total_price)
 
 
+def priced_by(prices: Any, cost: Cost) -> bool:
+    """Whether genai-prices has a price for all that was billed; LiteLLM's map completes some rows."""
+    keys = [THEIR_KEYS.get(f"no price for {bucket}") for bucket in cost.buckets]
+    return all(getattr(prices, key, None) is not None for key in keys if key)
+
+
 def test_costs_agree_with_genai_prices_for_every_model_both_know() -> None:
     """Where we name a figure it is theirs to the last digit; where we name none, they have no price for that bucket."""
     tally = Counter[str]()
     for provider, model, row in shared_models():
+        if row.name.endswith(":free"):
+            continue
         for at in MOMENTS:
             prices = model.get_prices(at)
             for counts in SAMPLES:
                 cost = ours(row, counts, at)
-                if cost.unknown is None:
+                if not priced_by(prices, cost) or "told apart" in (cost.unknown or ""):
+                    tally["completed"] += 1
+                elif cost.unknown is None:
                     tally["compared"] += 1
                     assert cost.total == theirs(provider, model, counts, at), (row.name, counts, at)
                 elif "embed" not in row.name:  # there the book leaves out an output price that means nothing
                     tally["unknown"] += 1
                     assert getattr(prices, THEIR_KEYS[cost.unknown], None) is None, (row.name, cost)
     assert tally["compared"] > 20_000
+    assert 0 < tally["completed"] < 1_000
 
 
 def test_embeddings_agree_with_genai_prices() -> None:
@@ -104,16 +115,23 @@ def test_embeddings_agree_with_genai_prices() -> None:
     ids=["flex", "priority", "batch", "speed"],
 )
 def test_service_tiers_agree_with_genai_prices(raw: dict[str, str], context: dict[str, str], least: int) -> None:
-    """Where we price a tier, the figure is theirs; where they fall back on the standard price, ours is unknown."""
+    """Where both price a tier, the figure is theirs."""
     tally = Counter[str]()
     for provider, model, row in shared_models():
         for counts in SAMPLES[:3]:
             cost = ours(row, counts, TODAY, **raw)
+            if not sells(model, context):
+                tally["completed"] += cost.total is not None
+                continue
             tally["unknown" if cost.total is None else "compared"] += 1
             if cost.total is not None:
                 assert cost.total == theirs(provider, model, counts, TODAY, **context), (row.name, counts)
     assert tally["compared"] >= least
-    assert tally["unknown"] > 1000
+
+
+def sells(model: Any, context: dict[str, str]) -> bool:
+    """Whether genai-prices knows that tier of the model; LiteLLM's map completes some rows."""
+    return any(variant.when == context for variant in model.price_variants or ())
 
 
 def literal_ids(clause: Any) -> Iterator[str]:
@@ -136,7 +154,7 @@ def test_model_ids_resolve_as_in_genai_prices() -> None:
             for asked in (model.id, *snapshots, *literal_ids(model.match)):
                 found = provider.find_model(asked, all_providers=providers)
                 here = bundled().resolve(provider.id, asked)
-                if found is not None:
+                if found is not None and not asked.startswith("us-gov."):  # whose prices LiteLLM's map has
                     compared += 1
                     assert here is not None, asked
                     assert here.endswith(f"/{found.id}"), (asked, here, found.id)

@@ -97,8 +97,8 @@ def test_snapshots_and_aliases_find_their_row_in_the_bundled_book(vendor: str, m
     assert (found.name, found.book) == (row, bundled().version)
 
 
-@pytest.mark.parametrize("model", ["gemini-2.5-flash-image", "gemini-3-pro-image-preview", "gemini-omni-1.1-flash"])
-def test_a_model_that_makes_images_is_not_priced_like_its_namesake(model: str) -> None:
+@pytest.mark.parametrize("model", ["gemini-3.8-live", "gemini-live-2.5-flash"])
+def test_a_model_that_bills_what_no_usage_counts_is_not_priced_like_its_namesake(model: str) -> None:
     """Models that bill what a usage does not count have no row, although a rule of a text model may fit their id."""
     assert bundled().find("google", model) is None
 
@@ -111,6 +111,7 @@ def test_all_rows_parse_and_price_nothing_as_nothing() -> None:
         vendor, _, model = name.partition("/")
         row = book.find(vendor, model)
         assert row is not None, name
+        assert row.name == name
         if name not in {"perplexity/sonar-medium-online", "perplexity/sonar-small-online"}:
             cost = row.cost(nothing, at=NOW)
             fee = cost.buckets.get("request_high", 0) + cost.buckets.get("request", 0)
@@ -162,7 +163,7 @@ def test_the_bundled_book_says_where_it_comes_from() -> None:
     date = data["sources"][0]["date"]
     assert bundled().version == f"{date}-{data['digest'].removeprefix('sha256:')[:8]}"
     assert [source["package"] for source in bundled().sources] == ["genai-prices", "litellm"]
-    assert path.stat().st_size < 512 * 1024
+    assert path.stat().st_size < 600 * 1024
 
 
 def test_prices_are_decimal_text() -> None:

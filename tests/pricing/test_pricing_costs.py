@@ -341,7 +341,12 @@ UNKNOWN: list[tuple[str, dict[str, Any], dict[str, Any], str]] = [
         {"input_tokens": 9, "output_tokens": 1, "raw": {"service_tier": "flex", "speed": "fast"}},
         "two service tiers",
     ),
-    ("region", CLAUDE, {"input_tokens": 9, "output_tokens": 1, "raw": {"inference_geo": "us"}}, "regional price"),
+    (
+        "region",
+        CLAUDE,
+        {"input_tokens": 9, "output_tokens": 1, "raw": {"inference_geo": "us"}},
+        "no price for inference in us",
+    ),
     ("own key", MINI, {"input_tokens": 9, "output_tokens": 1, "raw": {"is_byok": True}}, "own key"),
     (
         "a second model",
@@ -363,7 +368,7 @@ UNKNOWN: list[tuple[str, dict[str, Any], dict[str, Any], str]] = [
         "seconds of sound",
         MINI,
         {"input_tokens": 9, "output_tokens": 1, "raw": {"prompt_audio_seconds": 3}},
-        "audio_second",
+        "audio_hour",
     ),
     ("search context", SONAR, {"input_tokens": 9, "output_tokens": 1}, "search_context_size is unknown"),
 ]

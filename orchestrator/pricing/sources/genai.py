@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from genai_prices.data import providers
+from orchestrator.errors import ConfigError
+from orchestrator.pricing.sources.forms import Prices, Row, drop_redundant, plain
 
-from pricebook.forms import Prices, Row, drop_redundant, plain
-
-__all__ = ["fallbacks", "models", "rows"]
+__all__ = ["carried", "fallbacks", "models", "rows"]
 
 _BUCKETS = {
     "input_mtok": "input",
@@ -22,22 +21,30 @@ _BUCKETS = {
     "input_audio_mtok": "input_audio",
     "output_audio_mtok": "output_audio",
     "input_image_mtok": "input_image",
+    "input_video_mtok": "input_video",
+    "output_image_mtok": "output_image",
+    "output_video_mtok": "output_video",
+    "cache_audio_read_mtok": "cache_read_audio",
+    "cache_image_read_mtok": "cache_read_image",
+    "input_audio_hours": "audio_hour",
     "rerank_searches_kcount": "search_unit",
     "web_searches_kcount": "web_search",
+    "storage_searches_kcount": "file_search",
     "requests_kcount": "request",
 }
-_PER_THOUSAND = {"search_unit", "web_search", "request"}
+_PER_THOUSAND = {"file_search", "request", "search_unit", "web_search"}
 
 # A model that bills any of these is no chat, embedding or rerank model, or bills what a usage does not count.
 # Its row has no price; it stays for its rules, lest `gemini-x-image` be taken for `gemini-x`.
 _FOREIGN = {
-    "output_image_mtok",
-    "output_video_mtok",
     "input_mchars",
     "input_text_messages_kcount",
     "input_document_kpages",
     "input_annotated_document_kpages",
 }
+# Their grounding is billed by the prompt, however many queries it takes; that of later models by the query.
+_GROUNDED_BY_PROMPT = ("gemini-1", "gemini-2", "gemini-live-2")
+
 _TESTS = {
     "ClauseEquals": ("equals", "equals"),
     "ClauseStartsWith": ("starts", "starts_with"),
@@ -47,9 +54,22 @@ _TESTS = {
 }
 
 
+def carried(key: str) -> bool:
+    """Whether a price under that key of the package reaches a row of the book."""
+    return key in _BUCKETS
+
+
+def _providers() -> Any:
+    try:
+        from genai_prices.data import providers  # noqa: PLC0415
+    except ImportError as error:
+        raise ConfigError("genai-prices is not installed: pip install 'model-orchestrator[prices]'") from error
+    return providers
+
+
 def models() -> Iterator[tuple[str, Any]]:
     """(vendor, model) in the order in which the package tries them."""
-    for provider in providers:
+    for provider in _providers():
         for model in provider.models:
             yield provider.id, model
 
@@ -58,7 +78,7 @@ def fallbacks() -> dict[str, list[str]]:
     """Vendors that sell other vendors' models at the same price."""
     return {
         provider.id: list(provider.fallback_model_providers)
-        for provider in providers
+        for provider in _providers()
         if provider.fallback_model_providers
     }
 
@@ -82,6 +102,8 @@ def _fits(model: Any) -> bool:
     keys = set().union(*(_keys(prices) for _, prices in _periods(model)))
     if keys & _FOREIGN or ("input_video_mtok" in keys and "output_mtok" in keys):
         return False
+    if keys & {"output_image_mtok", "output_video_mtok"} and "output_mtok" not in keys:
+        return False
     # Speech models bill by the hour; Voxtral chats bill tokens, and say so in their usage when there was sound.
     if "audio_hours" in keys and not ("output_mtok" in keys and model.id.startswith("voxtral")):
         return False
@@ -90,21 +112,35 @@ def _fits(model: Any) -> bool:
 
 def _row(vendor: str, model: Any) -> Row:
     embeds = "embed" in model.id.lower()
-    row = _priced(model, embeds=embeds) if _fits(model) else {"unpriced": True}
+    row: Row = _priced(model, embeds=embeds) if _fits(model) else _without_prices(vendor, model)
     ids = [value for test, value in _rules(model.match) if test == "equals" and value != model.id.lower()]
     rules = [[test, value] for test, value in _rules(model.match) if test != "equals"]
     if ids:
         row["ids"] = ids
     if rules:
         row["rules"] = rules
-    if vendor == "perplexity" and "request" in row:
-        row["request_high"] = row.pop("request")  # the package has the fee for the largest search context only
+    if vendor == "perplexity":
+        _rename(row, "request", "request_high")  # the package has the fee for the largest search context only
+    if vendor == "google" and model.id.startswith(_GROUNDED_BY_PROMPT):
+        _rename(row, "web_search", "web_search_request")
     return row
+
+
+def _without_prices(vendor: str, model: Any) -> Row:
+    free = vendor == "openrouter" and model.id.endswith(":free")
+    return {"input": "0", "output": "0"} if free else {"unpriced": True}
+
+
+def _rename(row: Row, bucket: str, name: str) -> None:
+    for prices in (row, *(prices for _, prices in row.get("periods", ()))):
+        if bucket in prices:
+            prices[name] = prices.pop(bucket)
 
 
 def _priced(model: Any, *, embeds: bool) -> Row:
     periods = [[_when(constraint), _prices(prices, embeds=embeds)] for constraint, prices in _periods(model)]
-    row: Row = periods[0][1] if len(periods) == 1 and periods[0][0] is None else {"periods": periods}
+    flat = len(periods) == 1 and periods[0][0] is None
+    row: Row = dict(_prices(_periods(model)[0][1], embeds=embeds)) if flat else {"periods": periods}
     variants = _variants(model, embeds=embeds)
     return {**row, "variants": variants} if variants else row
 
@@ -130,7 +166,7 @@ def _when(constraint: Any) -> str | None:
     if constraint is None:
         return None
     if hasattr(constraint, "start_date"):
-        return constraint.start_date.isoformat()
+        return str(constraint.start_date.isoformat())
     return f"{constraint.start_time:%H:%M}-{constraint.end_time:%H:%M}"
 
 
