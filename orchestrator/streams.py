@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from typing import cast
 
 from orchestrator.attempt import Exchange, Opened
 from orchestrator.backends import Source
@@ -76,22 +77,20 @@ class OpenStream:
             raise
 
     def _take(self, batch: Decoded) -> list[StreamEvent]:
-        events: list[StreamEvent] = []
-        add = self._collector.add
-        for event in batch:
-            if isinstance(event, Failure):
-                self._interrupt(event.error)
-                break
-            if isinstance(event, Finish):
-                self._complete(event, events)
-                break
-            add(event)
-            events.append(event)
+        """The batch's events for the caller. What ends a stream, well or not, ends its batch."""
+        last = batch[-1]
+        ends = isinstance(last, Finish | Failure)
+        events = cast("list[StreamEvent]", batch[:-1] if ends else batch)
+        self._collector.add(events)
+        if isinstance(last, Finish):
+            self._complete(last, events)
+        elif isinstance(last, Failure):
+            self._interrupt(last.error)
         return events
 
     def _complete(self, finish: Finish, events: list[StreamEvent]) -> None:
         """The stream has said everything: settle by the vendor's usage."""
-        self._collector.add(finish)
+        self._collector.add((finish,))
         self._source.close()
         self._pipeline.under_way.remove(self)
         exchange, call = self._exchange, self._exchange.call

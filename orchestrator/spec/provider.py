@@ -204,7 +204,7 @@ class StreamDecoder(Protocol):
     done: bool
 
     def feed(self, frames: Sequence[Frame]) -> Decoded:
-        """Events of these frames, in order; ends with a `Failure` if a frame was one. Never raises."""
+        """Events of these frames, in order; `Finish`, or a `Failure` if a frame was one, is the last. Never raises."""
         ...
 
     def end(self) -> Decoded:

@@ -67,17 +67,19 @@ class Collector:
         self._warnings: tuple[CallWarning, ...] = ()
         self.finish: Finish | None = None
 
-    def add(self, event: StreamEvent) -> None:
-        """Take one event."""
-        kind = type(event)
-        if kind is TextDelta or kind is ReasoningDelta:
-            block = self._blocks[event.id]  # type: ignore[union-attr]
-            assert block is not None
-            block.pieces.append(event.text)  # type: ignore[union-attr]
-        else:
-            handler = _HANDLERS.get(kind)
-            if handler is not None:
-                handler(self, event)
+    def add(self, events: Iterable[StreamEvent]) -> None:
+        """Take the next events."""
+        blocks = self._blocks
+        for event in events:
+            kind = type(event)
+            if kind is TextDelta or kind is ReasoningDelta:
+                block = blocks[event.id]  # type: ignore[union-attr]
+                assert block is not None
+                block.pieces.append(event.text)  # type: ignore[union-attr]
+            else:
+                handler = _HANDLERS.get(kind)
+                if handler is not None:
+                    handler(self, event)
 
     def _open_text(self, event: TextStart) -> None:
         self._blocks[event.id] = _Block()
@@ -124,11 +126,6 @@ class Collector:
         """The answer's text so far."""
         return "".join(["".join(b.pieces) for b in self._blocks.values() if b and not b.reasoning and b.part is None])
 
-    @property
-    def output_chars(self) -> int:
-        """Characters of text and reasoning so far, for estimating usage that the vendor did not send."""
-        return sum([len(piece) for b in self._blocks.values() if b for piece in b.pieces])
-
     def result(self) -> ChatResult:
         """The reply as far as it has come; before `Finish` the reason is `error` without usage."""
         finish = self.finish
@@ -162,6 +159,5 @@ _HANDLERS: dict[type, Callable[[Collector, Any], None]] = {
 def collect(events: Iterable[StreamEvent]) -> ChatResult:
     """Give what the same answer without streaming would have decoded to."""
     collector = Collector()
-    for event in events:
-        collector.add(event)
+    collector.add(events)
     return collector.result()

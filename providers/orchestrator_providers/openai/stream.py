@@ -135,18 +135,22 @@ class OpenAIStream:
     def _plain(self, chunk: Any) -> TextDelta | ReasoningDelta | None:
         """The event of a chunk that only lengthens an open block, as nearly all do. None: take the long way round."""
         choices = chunk.get("choices")
-        if not choices or len(choices) != 1 or chunk.get("usage") is not None or chunk.get("error"):
+        if not choices or len(choices) != 1 or chunk.get("usage") or chunk.get("error"):
             return None
         choice = choices[0]
         delta = choice.get("delta")
         if not delta or choice.get("finish_reason") or choice.get("index") or choice.get("content_filter_results"):
             return None
-        filled = [name for name, value in delta.items() if value and name != "role"]
-        if len(filled) != 1 or type(text := delta[filled[0]]) is not str:
+        filled = delta if len(delta) == 1 else [name for name, value in delta.items() if value and name != "role"]
+        if len(filled) != 1:
             return None
-        if filled[0] == "content":
+        (name,) = filled
+        text = delta[name]
+        if not text or type(text) is not str:
+            return None
+        if name == "content":
             return TextDelta(_TEXT, text) if self._text else None
-        return ReasoningDelta(_REASONING, text) if self._reasoning and filled[0] == self._reasoning_field else None
+        return ReasoningDelta(_REASONING, text) if self._reasoning and name == self._reasoning_field else None
 
     def _chunk(self, event: str, data: bytes, chunk: Any, out: Decoded) -> None:
         """A chunk of any content."""
