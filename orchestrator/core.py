@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from random import Random
 from threading import Lock, Thread
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, cast, runtime_checkable
 from zoneinfo import ZoneInfo
 
 from orchestrator.assembly import build
@@ -40,6 +40,9 @@ from orchestrator.telemetry.content import Redactor
 from orchestrator.telemetry.jsonl import Processor
 from orchestrator.types.call import Task, Timings
 from orchestrator.types.usage import Cost
+
+if TYPE_CHECKING:
+    from orchestrator.stores.redis import RedisLimits
 
 __all__ = ["Core"]
 
@@ -84,10 +87,7 @@ class Core:
             self.snapshot = build(config, self._shared)
         self.log = self._open_log(config)
         self._budgets = Budgets(self.clock.time, self._notice)
-        spent = MemoryBudgets(self._budgets.spent)
-        path = config.log.path
-        past = Recollection(Path(path), self._budgets, spent, self.clock) if path else None
-        cashier = Cashier(self._budgets, spent, self.clock, past)
+        cashier = self._open_cashier(config)
         self.pipeline = Pipeline(clock=self.clock, random=random or _new_random(), emit=self.emit, cashier=cashier)
         self._budgets.adopt(_budgets(config))
         self._swap = Lock()
@@ -97,6 +97,17 @@ class Core:
         self._look_at = self.clock.monotonic() + _LOOK_EVERY_S
         self._engines = Engines(self._defer)
         self._engines.warm_up(self.snapshot.deployments)
+
+    def _open_cashier(self, config: Config) -> Cashier:
+        """Money is counted where limits are. Redis remembers it; else the log does."""
+        if config.store.kind == "redis":
+            shared = cast("RedisLimits", self._store).budgets(self._budgets.spent)
+            self._budgets.now = shared.time
+            return Cashier(self._budgets, shared, self.clock, shared)
+        spent = MemoryBudgets(self._budgets.spent)
+        path = config.log.path
+        past = Recollection(Path(path), self._budgets, spent, self.clock) if path else None
+        return Cashier(self._budgets, spent, self.clock, past)
 
     @property
     def _files(self) -> bool:

@@ -11,11 +11,13 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any, cast
 
 from orchestrator.errors import ConfigError
+from orchestrator.spec.budgets import Listener
 from orchestrator.spec.clock import Clock, SystemClock
 from orchestrator.spec.stores import Dimension, Limit, Slot
-from orchestrator.stores.redis_asks import Ask, BlockingAsk, LoopAsk
+from orchestrator.stores.redis_asks import BlockingAsk, LimitClaim, LoopAsk
+from orchestrator.stores.redis_budgets import RedisBudgets
 from orchestrator.stores.redis_slots import Command, Connection, LinkFailed, SharedSlot
-from orchestrator.stores.redis_worker import Change, LocalShare, Stop, Worker, local_wait
+from orchestrator.stores.redis_worker import Change, LocalShare, Passenger, Stop, Worker, local_wait
 
 if TYPE_CHECKING:
     import redis
@@ -27,6 +29,7 @@ _LEASE_S = 5.0
 
 _PATIENCE_S = 0.15
 _CLOSE_S = 1.0
+_SCRIPTS = ("limits", "budgets")
 
 
 class RedisLimits:
@@ -76,6 +79,7 @@ class RedisLimits:
         self._slots: dict[tuple[str, Dimension, float], SharedSlot] = {}
         self._refused: dict[tuple[SharedSlot, ...], tuple[float, Sequence[float]]] = {}
         self._worker: Worker | None = None
+        self._passenger: Callable[[], Passenger] | None = None
         self._pid = os.getpid()
 
     def slot(self, limit: Limit) -> Slot:
@@ -101,7 +105,7 @@ class RedisLimits:
         for slot, amount in zip(claimed, amounts, strict=True):
             if amount > slot.limit.ceiling and not slot.counts_in_flight:
                 return float("nan")
-        worker = self._running()
+        worker = self.running()
         local = worker.local
         if local is not None:
             return self._locally(worker, local, claimed, amounts, now)
@@ -129,24 +133,24 @@ class RedisLimits:
     ) -> float | Awaitable[float]:
         for held, left, since in worker.leases.surrender(slots):
             worker.inbox.put(Change(held, [-amount for amount in left], now, since, None))
-        extra = worker.leases.wanted(slots)
+        claim = LimitClaim(slots, amounts, worker.leases.wanted(slots))
         try:
-            ask = LoopAsk(slots, amounts, extra, self._give_back)
+            ask = LoopAsk(claim, self._give_back)
         except RuntimeError:
-            blocking = BlockingAsk(slots, amounts, extra, self._give_back)
+            blocking = BlockingAsk(claim, self._give_back)
             worker.inbox.put(blocking)
-            return self._conclude(worker, blocking, blocking.outcome(_PATIENCE_S), now)
+            return self._conclude(worker, claim, blocking.outcome(_PATIENCE_S), now)
         worker.inbox.put(ask)
         return self._outcome(worker, ask, now)
 
-    async def _outcome(self, worker: Worker, ask: LoopAsk, now: float) -> float:
-        return self._conclude(worker, ask, await ask.outcome(_PATIENCE_S), now)
+    async def _outcome(self, worker: Worker, ask: LoopAsk[LimitClaim], now: float) -> float:
+        return self._conclude(worker, ask.claim, await ask.outcome(_PATIENCE_S), now)
 
-    def _conclude(self, worker: Worker, ask: Ask, wait: float | None, now: float) -> float:
+    def _conclude(self, worker: Worker, claim: LimitClaim, wait: float | None, now: float) -> float:
         if wait is None:
-            return self._locally(worker, worker.go_local(), ask.slots, ask.amounts, self._clock.monotonic())
-        if wait > 0.0 and ask.rated:
-            self._refused[ask.slots] = (now + wait, ask.amounts)
+            return self._locally(worker, worker.go_local(), claim.slots, claim.amounts, self._clock.monotonic())
+        if wait > 0.0 and claim.rated:
+            self._refused[claim.slots] = (now + wait, claim.amounts)
         return wait
 
     def _locally(
@@ -162,8 +166,8 @@ class RedisLimits:
             worker.inbox.put(Change(slots, amounts, now, now, local))
         return local_wait(wait)
 
-    def _give_back(self, ask: Ask) -> None:
-        self.settle(ask.slots, [-amount for amount in ask.amounts], self._clock.monotonic())
+    def _give_back(self, claim: LimitClaim) -> None:
+        self.settle(claim.slots, [-amount for amount in claim.amounts], self._clock.monotonic())
 
     def settle(self, slots: Sequence[Slot], changes: Sequence[float], now: float, since: float | None = None) -> None:
         """See `LimitStore.settle`. Told with the next round trip."""
@@ -182,7 +186,19 @@ class RedisLimits:
         """How often Redis was asked by this process."""
         return self._worker.round_trips if self._worker is not None else 0
 
-    def _running(self) -> Worker:
+    def budgets(self, listener: Listener) -> RedisBudgets:
+        """Budgets on the same server, over the same connection. To be asked for before anything is reserved."""
+        made = RedisBudgets(self, prefix=self._prefix, clock=self._clock, listener=listener)
+        self._passenger = made.teller
+        return made
+
+    @property
+    def worker(self) -> Worker | None:
+        """Who talks to Redis for this process, if anybody does yet."""
+        return self._worker if self._pid == os.getpid() else None
+
+    def running(self) -> Worker:
+        """The same, started if need be."""
         worker = self._worker
         if worker is not None and self._pid == os.getpid():
             return worker
@@ -203,6 +219,7 @@ class RedisLimits:
             timeout_s=self._timeout_s,
             monotonic=self._clock.monotonic,
             notice=self._notice,
+            passenger=self._passenger() if self._passenger is not None else None,
         )
 
     def close(self) -> None:
@@ -216,33 +233,50 @@ class RedisLimits:
 
 
 class _RedisConnection(Connection):
-    """One connection, and the script that all commands are modes of."""
+    """One connection, and the scripts that all commands are modes of."""
 
     def __init__(self, url: str, timeout_s: float) -> None:
         self._url = url
         self._timeout_s = timeout_s
         self._process = secrets.token_hex(8)
         self._count = 0
+        self._opening = False
         self._redis: redis.Redis | None = None
-        self._script = resources.files("orchestrator.stores").joinpath("redis_limits.lua").read_text("utf-8")
-        self._sha = ""
+        folder = resources.files("orchestrator.stores")
+        self._scripts = {name: folder.joinpath(f"redis_{name}.lua").read_text("utf-8") for name in _SCRIPTS}
+        self._shas: dict[str, str] = {}
+        self.server = ""
 
     def open(self, timeout_s: float) -> None:
         """See `Connection.open`."""
         self.close()
+        self._opening = True
         try:
-            self._redis = _client(self._url, timeout_s, self._timeout_s)
-            self._sha = str(self._redis.script_load(self._script))
+            self._redis = _client(self._url, timeout_s, self._timeout_s, self._connected)
+            self._shas = {name: str(self._redis.script_load(text)) for name, text in self._scripts.items()}
+            self.server = self._run_id(self._redis)
         except Exception as error:  # noqa: BLE001 - whatever it is, Redis is not to be had
             raise LinkFailed(type(error).__name__) from None
+        finally:
+            self._opening = False
+
+    def _connected(self, connection: Any) -> None:
+        """Called for every connection. One that broke is not made anew in passing: it may lead to another server, which
+        has to be told first.
+        """
+        if not self._opening:
+            from redis import ConnectionError as Broken  # noqa: PLC0415
+
+            raise Broken
+        connection.on_connect()
 
     def run(self, commands: Sequence[Command]) -> list[Any]:
         """See `Connection.run`."""
-        full = [(len(keys), *keys, *self._header(mode), *arguments) for mode, keys, arguments in commands]
-        answers = self._send([("EVALSHA", self._sha, *one) for one in full])
+        full = [self._call(mode, keys, arguments) for mode, keys, arguments in commands]
+        answers = self._send([("EVALSHA", self._shas[script], *rest) for script, rest in full])
         unknown = [i for i, answer in enumerate(answers) if _is_unknown_script(answer)]
         if unknown:  # somebody flushed the scripts, or it is another server by now
-            again = self._send([("EVAL", self._script, *full[i]) for i in unknown])
+            again = self._send([("EVAL", self._scripts[script], *rest) for script, rest in (full[i] for i in unknown)])
             for i, answer in zip(unknown, again, strict=True):
                 answers[i] = answer
         failed = next((answer for answer in answers if isinstance(answer, Exception)), None)
@@ -250,9 +284,20 @@ class _RedisConnection(Connection):
             raise LinkFailed(type(failed).__name__)
         return answers
 
-    def _header(self, mode: str) -> tuple[str, str, float, str]:
+    def _run_id(self, client: redis.Redis) -> str:
+        try:
+            return str(client.info("server").get("run_id", ""))
+        except Exception as error:
+            if type(error).__name__ in {"NoPermissionError", "ResponseError"}:
+                return ""  # a server that does not say
+            raise
+
+    def _call(self, mode: str, keys: Sequence[str], arguments: Sequence[Any]) -> tuple[str, tuple[Any, ...]]:
+        """Name of the script, and all that it is given."""
         self._count += 1
-        return mode, self._process, _LEASE_S, f"{self._process}:{self._count}"
+        script, _, mode = mode.partition(".")
+        name = f"{self._process}:{self._count}"
+        return script, (len(keys), *keys, mode, self._process, _LEASE_S, name, *arguments)
 
     def _send(self, commands: Sequence[tuple[Any, ...]]) -> list[Any]:
         client = self._redis
@@ -279,7 +324,9 @@ def _is_unknown_script(answer: object) -> bool:
     return type(answer).__name__ == "NoScriptError"
 
 
-def _client(url: str, connect_s: float, timeout_s: float) -> redis.Redis:
+def _client(
+    url: str, connect_s: float, timeout_s: float, connected: Callable[[Any], None] | None = None
+) -> redis.Redis:
     try:
         import redis  # noqa: PLC0415
         from redis.backoff import NoBackoff  # noqa: PLC0415
@@ -292,6 +339,7 @@ def _client(url: str, connect_s: float, timeout_s: float) -> redis.Redis:
             decode_responses=True,
             socket_connect_timeout=connect_s,
             socket_timeout=timeout_s,
+            redis_connect_func=connected,
             retry=Retry(NoBackoff(), 0),
         )
     except ValueError:

@@ -7,47 +7,44 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError as Withdrawn
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as TooLate
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
 
 from orchestrator.stores.redis_slots import SharedSlot
 
-__all__ = ["Ask", "BlockingAsk", "LoopAsk", "answer_all"]
+__all__ = ["Ask", "BlockingAsk", "LimitClaim", "LoopAsk", "answer_all"]
 
-GiveBack = Callable[["Ask"], None]
+Claim = TypeVar("Claim")
 
 
-class Ask:
-    """A claim. `answer` is called once: seconds to wait, 0.0 if it was granted, None if nobody could say."""
+@dataclass(slots=True, eq=False)
+class LimitClaim:
+    """So much of these limits, and with it, if there is room, some ahead."""
 
-    __slots__ = ("amounts", "extra", "give_back", "rated", "slots")
+    slots: tuple[SharedSlot, ...]
+    amounts: Sequence[float]
+    extra: tuple[float, ...] | None
+    rated: bool = False
+    """The wait is one that time alone ends, not another's release."""
 
-    def __init__(
-        self,
-        slots: tuple[SharedSlot, ...],
-        amounts: Sequence[float],
-        extra: tuple[float, ...] | None,
-        give_back: GiveBack,
-    ) -> None:
-        self.slots = slots
-        self.amounts = amounts
-        self.extra = extra
+
+class Ask(Generic[Claim]):
+    """A claim. `answer` is called once: 0.0 if it was granted, more than that if not, None if nobody could say."""
+
+    __slots__ = ("claim", "give_back")
+
+    def __init__(self, claim: Claim, give_back: Callable[[Claim], None]) -> None:
+        self.claim = claim
         self.give_back = give_back
-        self.rated = False
-        """The wait is one that time alone ends, not another's release."""
 
 
-class LoopAsk(Ask):
+class LoopAsk(Ask[Claim]):
     """Asked on an event loop. All but `answer_all` happens on that loop's thread."""
 
     __slots__ = ("future", "loop")
 
-    def __init__(
-        self,
-        slots: tuple[SharedSlot, ...],
-        amounts: Sequence[float],
-        extra: tuple[float, ...] | None,
-        give_back: GiveBack,
-    ) -> None:
-        super().__init__(slots, amounts, extra, give_back)
+    def __init__(self, claim: Claim, give_back: Callable[[Claim], None]) -> None:
+        super().__init__(claim, give_back)
         self.loop = asyncio.get_running_loop()
         self.future: asyncio.Future[float | None] = self.loop.create_future()
 
@@ -56,7 +53,7 @@ class LoopAsk(Ask):
         if not self.future.done():
             self.future.set_result(wait)
         elif wait == 0.0:
-            self.give_back(self)
+            self.give_back(self.claim)
 
     async def outcome(self, patience_s: float) -> float | None:
         """The answer, or None after so many seconds. Cancelling takes nothing."""
@@ -65,7 +62,7 @@ class LoopAsk(Ask):
             return await self.future
         except asyncio.CancelledError:
             if not self.future.cancelled() and self.future.result() == 0.0:
-                self.give_back(self)  # granted and cancelled in the same turn of the loop
+                self.give_back(self.claim)  # granted and cancelled in the same turn of the loop
             raise
         finally:
             timer.cancel()
@@ -75,19 +72,13 @@ class LoopAsk(Ask):
             self.future.set_result(None)
 
 
-class BlockingAsk(Ask):
+class BlockingAsk(Ask[Claim]):
     """Asked by a thread without an event loop."""
 
     __slots__ = ("future",)
 
-    def __init__(
-        self,
-        slots: tuple[SharedSlot, ...],
-        amounts: Sequence[float],
-        extra: tuple[float, ...] | None,
-        give_back: GiveBack,
-    ) -> None:
-        super().__init__(slots, amounts, extra, give_back)
+    def __init__(self, claim: Claim, give_back: Callable[[Claim], None]) -> None:
+        super().__init__(claim, give_back)
         self.future: Future[float | None] = Future()
 
     def answer(self, wait: float | None) -> None:
@@ -95,7 +86,7 @@ class BlockingAsk(Ask):
         if self.future.set_running_or_notify_cancel():
             self.future.set_result(wait)
         elif wait == 0.0:
-            self.give_back(self)
+            self.give_back(self.claim)
 
     def outcome(self, patience_s: float) -> float | None:
         """The answer, or None after so many seconds."""
@@ -112,9 +103,9 @@ class BlockingAsk(Ask):
             return None
 
 
-def answer_all(answers: Sequence[tuple[Ask, float | None]]) -> None:
+def answer_all(answers: Sequence[tuple[Ask[Any], float | None]]) -> None:
     """Hand answers over from the worker's thread: one wake-up per event loop."""
-    by_loop: dict[asyncio.AbstractEventLoop, list[tuple[LoopAsk, float | None]]] = {}
+    by_loop: dict[asyncio.AbstractEventLoop, list[tuple[LoopAsk[Any], float | None]]] = {}
     for ask, wait in answers:
         if isinstance(ask, LoopAsk):
             by_loop.setdefault(ask.loop, []).append((ask, wait))
@@ -126,9 +117,9 @@ def answer_all(answers: Sequence[tuple[Ask, float | None]]) -> None:
         except RuntimeError:  # closed: nobody waits there any more
             for ask, wait in batch:
                 if wait == 0.0:
-                    ask.give_back(ask)
+                    ask.give_back(ask.claim)
 
 
-def _answer(batch: Sequence[tuple[LoopAsk, float | None]]) -> None:
+def _answer(batch: Sequence[tuple[LoopAsk[Any], float | None]]) -> None:
     for ask, wait in batch:
         ask.answer(wait)

@@ -13,7 +13,7 @@ from orchestrator.stores.memory import MemoryLimits
 __all__ = ["Command", "Connection", "LinkFailed", "SharedSlot", "SlotState", "redis_key"]
 
 Command: TypeAlias = tuple[str, tuple[str, ...], tuple[Any, ...]]
-"""Mode of the script, keys, arguments after those that all modes have."""
+"""Script and mode (`limits.reserve`), keys, arguments after those that all modes have."""
 
 _GRID = 4
 _KEEP_PERIODS = 2.0
@@ -26,6 +26,9 @@ class LinkFailed(Exception):
 
 class Connection(Protocol):
     """What the worker needs of a connection; `open` and `run` raise `LinkFailed`. One thread uses it."""
+
+    server: str
+    """Names the server since its last start; empty if it does not say."""
 
     def open(self, timeout_s: float) -> None:
         """Connect anew."""
@@ -139,7 +142,7 @@ class SlotState:
         for cell, change in self.changes.items():
             at = (cell if change < 0.0 else cell + 1) * part_s / _GRID
             pairs += [max(now - at, 0.0), change]
-        return "correct", (self.slot.key,), (*self.slot.numbers, self.held, self.level, *pairs)
+        return "limits.correct", (self.slot.key,), (*self.slot.numbers, self.held, self.level, *pairs)
 
     def told(self) -> None:
         """Redis has it."""
@@ -155,7 +158,7 @@ class SlotState:
 
     def look(self) -> Command:
         """Renew what is held, and see what is there."""
-        return "look", (self.slot.key,), (*self.slot.numbers, self.held)
+        return "limits.look", (self.slot.key,), (*self.slot.numbers, self.held)
 
     def seen(self, answer: Sequence[Any], now: float) -> None:
         """Keep what is there. Lost state is not kept, so that the first to notice can restore it."""
@@ -179,7 +182,7 @@ class SlotState:
     def restore(self) -> Command:
         """Put back what was there last."""
         flat = [text for pair in self.image.items() for text in pair]
-        return "restore", (self.slot.key,), (*self.slot.numbers, self.id, *flat)
+        return "limits.restore", (self.slot.key,), (*self.slot.numbers, self.id, *flat)
 
     def move_to(self, local: MemoryLimits, share: float, now: float) -> None:
         """Give the in-process store this process's share of the limit, and of what was used under it so far."""

@@ -15,15 +15,15 @@ from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 from random import Random
 from threading import Event, Lock, Thread
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 from orchestrator.spec.stores import Slot
 from orchestrator.stores.memory import MemoryLimits
-from orchestrator.stores.redis_asks import Ask, answer_all
+from orchestrator.stores.redis_asks import Ask, LimitClaim, answer_all
 from orchestrator.stores.redis_leases import Leases, Leftover
 from orchestrator.stores.redis_slots import Command, Connection, LinkFailed, SharedSlot, SlotState
 
-__all__ = ["BUSY_S", "Change", "LocalShare", "Stop", "Worker", "local_wait"]
+__all__ = ["BUSY_S", "Change", "LocalShare", "Parcel", "Passenger", "Stop", "Worker", "local_wait"]
 
 BUSY_S = 0.1
 """When to look again for a slot that another process may give back at any time."""
@@ -36,6 +36,7 @@ _PARTS = 60
 _PROBE_TICKS = 5.0
 _CONNECT_S = 1.0
 _MOST_PER_ROUND = 500
+_MOST_REPLIES = 4
 
 
 class LocalShare:
@@ -82,6 +83,36 @@ class Change:
         return any(slot.counts_in_flight for slot in self.slots)
 
 
+class Parcel:
+    """Something for the passenger that may wait for the next round trip, but not long."""
+
+    __slots__ = ()
+
+
+class Passenger(Protocol):
+    """Whose commands go along in every round trip. The worker's thread alone calls it."""
+
+    def take(self, work: object) -> bool:
+        """Take it in; False if it is not for this passenger."""
+        ...
+
+    def arrived(self, server: str) -> None:
+        """A connection was made, to the server that calls itself so."""
+        ...
+
+    def commands(self, *, ticked: bool) -> list[Command]:
+        """What has to be said now; empty if nothing. `ticked`: another tick has begun."""
+        ...
+
+    def answered(self, answers: Sequence[Any]) -> None:
+        """To the last commands, in their order."""
+        ...
+
+    def failed(self, *, down: bool) -> None:
+        """Nobody knows what has become of the last commands. `down`: it is no passing failure."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Stop:
     """Tell what is untold, give back what is held ahead, and end."""
@@ -89,7 +120,8 @@ class Stop:
     done: Event = field(default_factory=Event)
 
 
-Work: TypeAlias = Ask | Change | Stop | SharedSlot
+LimitAsk: TypeAlias = Ask[LimitClaim]
+Work: TypeAlias = Ask[Any] | Change | Stop | SharedSlot | Parcel
 
 
 class Worker:
@@ -105,6 +137,7 @@ class Worker:
         timeout_s: float,
         monotonic: Callable[[], float],
         notice: Callable[[str, str], None],
+        passenger: Passenger | None = None,
     ) -> None:
         self.inbox: SimpleQueue[Work] = SimpleQueue()
         self.local: LocalShare | None = None
@@ -116,6 +149,7 @@ class Worker:
         self._timeout_s = timeout_s
         self._monotonic = monotonic
         self._notice = notice
+        self._passenger = passenger
         self._states: dict[SharedSlot, SlotState] = {}
         self._going_local = Lock()
         self._failures = 0
@@ -150,6 +184,8 @@ class Worker:
         stop: Stop | None = None
         while stop is None:
             work = self._gather()
+            if self._passenger is not None:
+                work = [one for one in work if not self._passenger.take(one)]
             stop = next((one for one in work if isinstance(one, Stop)), None)
             asks = [one for one in work if isinstance(one, Ask)]
             try:
@@ -171,7 +207,7 @@ class Worker:
                 work.append(one)
                 if isinstance(one, Ask | Stop):
                     due = 0.0
-                elif isinstance(one, Change) and one.frees:
+                elif isinstance(one, Parcel) or (isinstance(one, Change) and one.frees):
                     due = min(due, time.monotonic() + BUSY_S)
         return work
 
@@ -208,7 +244,7 @@ class Worker:
 
     # Rounds ----------------------------------------------------------------------------------------------------------
 
-    def _round(self, asks: Sequence[Ask]) -> None:
+    def _round(self, asks: Sequence[LimitAsk]) -> None:
         if self.local is not None:
             self._leave_open(asks)
             if time.monotonic() >= self._retry_at:
@@ -224,26 +260,31 @@ class Worker:
             self._failures = 0
             answer_all(answers)
 
-    def _leave_open(self, asks: Sequence[Ask]) -> None:
+    def _leave_open(self, asks: Sequence[LimitAsk]) -> None:
         for ask in asks:
-            self.leases.fill(ask.slots, (), self._monotonic())
+            self.leases.fill(ask.claim.slots, (), self._monotonic())
         answer_all([(ask, None) for ask in asks])
 
     def _reach(self) -> None:
         if not self._open:
-            self._connection.open(self._timeout_s)
-            self._open = True
+            self._connect(self._timeout_s)
 
-    def _exchange(self, asks: Sequence[Ask]) -> list[tuple[Ask, float | None]]:
+    def _connect(self, timeout_s: float) -> None:
+        self._connection.open(timeout_s)
+        self._open = True
+        if self._passenger is not None:
+            self._passenger.arrived(self._connection.server)
+
+    def _exchange(self, asks: Sequence[LimitAsk]) -> list[tuple[LimitAsk, float | None]]:
         """Everything that is to be told, and these questions. Restores what Redis has lost and asks once more."""
-        states = self._untold()
-        due = self._looks() if time.monotonic() >= self._tick_at else []
+        states, ticked = self._untold(), time.monotonic() >= self._tick_at
+        due = self._looks() if ticked else []
         commands = [*self._corrections(states), *(state.look() for state in due), *map(self._question, asks)]
+        if due:
+            commands.append(("limits.present", (self._presence_key,), ()))
+        answers = self._send_along(commands, ticked=ticked)
         if not commands:
             return []
-        if due:
-            commands.append(("present", (self._presence_key,), ()))
-        answers = self._send(commands)
         self._told(states)
         looks = answers[len(states) : len(states) + len(due)]
         lost = self._look_over(due, looks)
@@ -254,13 +295,27 @@ class Worker:
         results = [(ask, self._granted(ask, a)) for ask, a in zip(asks, granted, strict=True) if a[0] != "lost"]
         return results + self._restore(lost, again)
 
-    def _restore(self, lost: Sequence[SlotState], asks: Sequence[Ask]) -> list[tuple[Ask, float | None]]:
-        states = dict.fromkeys([*lost, *(self._state(slot) for ask in asks for slot in ask.slots)])
+    def _restore(self, lost: Sequence[SlotState], asks: Sequence[LimitAsk]) -> list[tuple[LimitAsk, float | None]]:
+        states = dict.fromkeys([*lost, *(self._state(slot) for ask in asks for slot in ask.claim.slots)])
         commands = [state.restore() for state in states if state.id]
         if not commands:
             return []
         answers = self._send([*commands, *map(self._question, asks)])[len(commands) :]
         return [(ask, self._granted(ask, answer)) for ask, answer in zip(asks, answers, strict=True)]
+
+    def _send_along(self, commands: Sequence[Command], *, ticked: bool) -> list[Any]:
+        """Send these, and what the passenger has to say; what that leads to goes after it at once."""
+        passenger = self._passenger
+        along = passenger.commands(ticked=ticked) if passenger is not None else []
+        answers = self._send([*commands, *along]) if commands or along else []
+        if passenger is not None:
+            passenger.answered(answers[len(commands) :])
+            for _ in range(_MOST_REPLIES):
+                more = passenger.commands(ticked=False)
+                if not more:
+                    break
+                passenger.answered(self._send(more))
+        return answers[: len(commands)]
 
     def _send(self, commands: Sequence[Command]) -> list[Any]:
         self.round_trips += 1
@@ -288,28 +343,28 @@ class Worker:
             state.seen(answer, now)
         return lost
 
-    def _question(self, ask: Ask) -> Command:
-        extra = ask.extra or (0.0,) * len(ask.slots)
+    def _question(self, ask: LimitAsk) -> Command:
+        extra = ask.claim.extra or (0.0,) * len(ask.claim.slots)
         arguments: list[Any] = []
-        for slot, amount, more in zip(ask.slots, ask.amounts, extra, strict=True):
+        for slot, amount, more in zip(ask.claim.slots, ask.claim.amounts, extra, strict=True):
             arguments += [*slot.numbers, amount, more, self._state(slot).id]
-        return "reserve", tuple([slot.key for slot in ask.slots]), tuple(arguments)
+        return "limits.reserve", tuple([slot.key for slot in ask.claim.slots]), tuple(arguments)
 
-    def _granted(self, ask: Ask, answer: Sequence[str]) -> float | None:
+    def _granted(self, ask: LimitAsk, answer: Sequence[str]) -> float | None:
         wait, share = answer
-        if ask.extra is not None:
+        if ask.claim.extra is not None:
             now = self._monotonic()
-            granted = [float(share) * amount for amount in ask.extra] if wait == "0" else []
-            self._give_back(self.leases.fill(ask.slots, granted, now), now)
+            granted = [float(share) * amount for amount in ask.claim.extra] if wait == "0" else []
+            self._give_back(self.leases.fill(ask.claim.slots, granted, now), now)
         if wait == "lost":
             return None
         if wait == "busy":
             return BUSY_S * self._random.uniform(0.5, 1.0)
         if wait == "0":
-            for slot, amount in zip(ask.slots, ask.amounts, strict=True):
+            for slot, amount in zip(ask.claim.slots, ask.claim.amounts, strict=True):
                 self._state(slot).took(amount)
             return 0.0
-        ask.rated = True
+        ask.claim.rated = True
         return float(wait)
 
     # Trouble ---------------------------------------------------------------------------------------------------------
@@ -320,16 +375,21 @@ class Worker:
             state.perhaps_told()
         self._open = False
         self._connection.close()
-        pause = _PROBE_TICKS * self._tick_s * self._random.uniform(0.8, 1.2) if self._failures >= _FAILURES else 0.0
-        self._retry_at = time.monotonic() + pause
+        down = self._failures >= _FAILURES
+        self._retry_at = time.monotonic() + (self._probe_pause() if down else 0.0)
         self.go_local()
+        if self._passenger is not None:
+            self._passenger.failed(down=down)
         if self._failures == _FAILURES:
             self._tell("llm.limits.local", "Redis does not answer: this process keeps to its own share of the limits")
 
+    def _probe_pause(self) -> float:
+        pause = _PROBE_TICKS * self._tick_s * self._random.uniform(0.8, 1.2)
+        return pause if self._passenger is None else min(pause, _SLOWEST_TICK_S)
+
     def _try_again(self) -> None:
         try:
-            self._connection.open(_CONNECT_S)
-            self._open = True
+            self._connect(_CONNECT_S)
             self._tick_at = 0.0
             self._exchange([])
         except LinkFailed:
@@ -348,7 +408,7 @@ class Worker:
         """Nothing is held by a process that has ended; what was used is told."""
         with contextlib.suppress(LinkFailed):
             if self._open:
-                self._send([*self._corrections(self._untold()), ("leave", (self._presence_key,), ())])
+                self._send([*self._corrections(self._untold()), ("limits.leave", (self._presence_key,), ())])
         self._connection.close()
 
 
