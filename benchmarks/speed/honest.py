@@ -9,7 +9,7 @@ from typing import Any
 
 from speed.canned import CHAT_MODEL, EMBED_MODEL
 
-__all__ = ["KEY_VARIABLE", "check_log", "honest_config"]
+__all__ = ["KEY_VARIABLE", "check_log", "honest_config", "large_config"]
 
 KEY_VARIABLE = "BENCHMARK_KEY"
 
@@ -38,11 +38,32 @@ def honest_config(log: Path, urls: Sequence[str], *, ca_file: str | None = None,
             "embed": {"provider": names[0], "model": EMBED_MODEL, "limits": _LIMITS},
         },
         "routes": {
-            "answer": {"task": "chat", "pick": {"weighted": chats}, "deadline": "60s"},
+            "answer": {"task": "chat", "pick": {"weighted": chats} if len(chats) > 1 else "chat-0", "deadline": "60s"},
             "search": {"task": "embed", "pick": "embed", "deadline": "60s"},
         },
         "log": {"path": str(log)},
     } | more
+
+
+def large_config(url: str, size: int, *, rpm: int = 1_000_000_000) -> dict[str, Any]:
+    """So many deployments at twenty providers, a route for each two of them, and route `all` over all."""
+    provider = {"kind": "openai", "base_url": url, "priced_as": "openai", "api_key": {"env": KEY_VARIABLE}}
+    limits = {"rpm": rpm, "tpm": 1_000_000_000_000}
+    names = [f"chat-{number}" for number in range(size)]
+    pairs = {f"answer-{number}": {names[number]: 9, names[number - 1]: 1} for number in range(size)}
+    return {
+        "version": 1,
+        "providers": {f"vendor-{number}": provider for number in range(min(size, 20))},
+        "deployments": {
+            name: {"provider": f"vendor-{number % 20}", "model": CHAT_MODEL, "limits": limits}
+            for number, name in enumerate(names)
+        },
+        "routes": {
+            **{name: {"task": "chat", "pick": {"weighted": pair}} for name, pair in pairs.items()},
+            "all": {"task": "chat", "pick": {"weighted": dict.fromkeys(names, 1)}},
+        },
+        "log": {"to": "none"},
+    }
 
 
 def check_log(log: Path, calls: int) -> None:

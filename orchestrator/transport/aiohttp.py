@@ -9,6 +9,7 @@ import ssl
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from functools import lru_cache, partial
+from typing import Any
 
 import aiohttp
 from aiohttp.abc import ResolveResult
@@ -30,6 +31,7 @@ _KEEPALIVE_S = 30.0
 _DNS_CACHE_S = 30
 _HEADER_BYTES = 64 * 1024
 _MOST_CONNECTIONS = 10_000
+_CONNECTING_AT_ONCE = 512
 # aiohttp writes a larger body in pieces when it comes as a file, and warns when it comes as bytes.
 _ONE_WRITE_BYTES = 1024 * 1024
 
@@ -108,7 +110,7 @@ class AiohttpTransport:
 
     def _session(self, endpoint: Endpoint) -> aiohttp.ClientSession:
         proxy = None if endpoint.proxy is None else check_proxy(endpoint.proxy)
-        connector = aiohttp.TCPConnector(
+        connector = _Connector(
             ssl=True if endpoint.ca_file is None else self._trust[endpoint.ca_file],
             limit=_most_connections(),
             keepalive_timeout=_KEEPALIVE_S,
@@ -155,6 +157,25 @@ async def _read_until_eof(content: aiohttp.StreamReader, protocol: ResponseHandl
     if not data and isinstance(error, aiohttp.ClientOSError):
         raise error
     return data
+
+
+class _Connector(aiohttp.TCPConnector):
+    """Makes few connections at a time: thousands of calls at once would overflow the backlog of who accepts them.
+
+    Who waits here is not timed as connecting.
+    """
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self._making = asyncio.Semaphore(_CONNECTING_AT_ONCE)
+
+    async def _create_connection(
+        self, req: aiohttp.ClientRequest, traces: list[Any], timeout: aiohttp.ClientTimeout
+    ) -> ResponseHandler:
+        async with self._making:
+            # Thousands of calls that begin together take seconds of the loop, in which no connection can be seen made.
+            await asyncio.sleep(0)
+            return await super()._create_connection(req, traces, timeout)
 
 
 class _TimedResolver(aiohttp.ThreadedResolver):

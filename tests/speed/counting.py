@@ -24,10 +24,10 @@ ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT / "benchmarks"), str(ROOT), str(ROOT / "providers")]
 
 from speed import canned  # noqa: E402
+from speed.at_once import AtOnce  # noqa: E402
 from speed.honest import KEY_VARIABLE, honest_config  # noqa: E402
 
 from orchestrator import AsyncOrchestrator  # noqa: E402
-from orchestrator.spec.transport import Endpoint, HttpReply, HttpRequest  # noqa: E402
 from orchestrator.types import Cost  # noqa: E402
 
 RECORD = Path(__file__).with_name("function_calls.json")
@@ -39,48 +39,6 @@ _CALLS = 101
 Result = TypeVar("Result")
 Counts: TypeAlias = dict[str, dict[str, int]]
 """By work (`chat`): by kind (`python`, `c`), the functions called."""
-
-
-class AtOnce:
-    """A vendor without a network."""
-
-    def __init__(self, *, whole: bool) -> None:
-        self._stream = [b"".join(canned.events())] if whole else canned.events()
-
-    async def send(self, request: HttpRequest, endpoint: Endpoint) -> HttpReply:
-        """See `Transport.send`."""
-        if "embeddings" not in request.url:
-            return HttpReply(200, canned.VENDOR_HEADERS, canned.chat())
-        body = json.loads(request.body)
-        return HttpReply(200, canned.VENDOR_HEADERS, canned.embeddings(len(body["input"]), body.get("encoding_format")))
-
-    async def open(self, request: HttpRequest, endpoint: Endpoint) -> Chunks:
-        """See `Transport.open`."""
-        return Chunks(self._stream)
-
-    async def close(self) -> None:
-        """See `Transport.close`."""
-
-
-class Chunks:
-    """A stream whose bytes are all there."""
-
-    status = 200
-    headers = canned.VENDOR_HEADERS | {"content-type": "text/event-stream"}
-
-    def __init__(self, chunks: Sequence[bytes]) -> None:
-        self._chunks = iter(chunks)
-
-    async def read(self) -> bytes:
-        """See `HttpStream.read`."""
-        return next(self._chunks, b"")
-
-    async def read_all(self) -> HttpReply:
-        """See `HttpStream.read_all`."""
-        return HttpReply(self.status, self.headers, b"".join(self._chunks))
-
-    def close(self) -> None:
-        """See `HttpStream.close`."""
 
 
 class Counter:
