@@ -33,6 +33,7 @@ class Usage:
     | `web_search` | searches of the web that the vendor ran for this answer: calls of its tool, or queries (Google) |
     | `map_search` | queries of Google Maps |
     | `file_search` | searches of files stored at the vendor |
+    | `social_search`, `code_execution` | calls of these tools of xAI |
 
     Example:
         >>> Usage(input_tokens=1200, cache_read_tokens=1000, output_tokens=300).total_tokens

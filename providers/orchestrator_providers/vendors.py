@@ -148,6 +148,7 @@ _ROWS = (
             embed_path="/v1/embeddings",
             int8_embeddings=True,
             stream_usage=False,
+            output_excludes_reasoning=True,
             tools=False,
             unsupported=frozenset({"seed", "stop"}),
         ),

@@ -16,7 +16,7 @@ from orchestrator_providers.bedrock.messages import write_history
 from orchestrator_providers.bedrock.profile import endpoint, vendor
 from orchestrator_providers.bedrock.settings import Settings
 from orchestrator_providers.bedrock.stream import ConverseDecoder
-from orchestrator_providers.bedrock.usage import read_usage
+from orchestrator_providers.bedrock.usage import read_usage, searches
 from orchestrator_providers.shared.reading import read_object, required
 from orchestrator_providers.shared.writing import write_json
 
@@ -80,11 +80,12 @@ class ConverseChat:
 
 
 def _read_message(body: dict[str, Any]) -> ChatResult:
-    parts = tuple([read_block(block) for block in body["output"]["message"]["content"]])
+    blocks = body["output"]["message"]["content"]
+    parts = tuple([read_block(block) for block in blocks])
     raw = required(body["stopReason"], "the stop reason")
     return ChatResult(
         message=Message("assistant", parts),
         finish_reason=finish_reason(raw, called_tools=any(isinstance(part, ToolCall) for part in parts)),
-        usage=read_usage(body.get("usage"), body),
+        usage=read_usage(body.get("usage"), body, searched=sum([searches(block.get("toolUse")) for block in blocks])),
         provider_metadata=marks(extra_fields(body, "output", "stopReason", "usage")),
     )

@@ -31,7 +31,7 @@ from orchestrator.types.stream import (
 from orchestrator_providers.bedrock.blocks import extra_fields, finish_reason, marks, read_block
 from orchestrator_providers.bedrock.errors import stream_failure
 from orchestrator_providers.bedrock.eventstream import EXCEPTION
-from orchestrator_providers.bedrock.usage import read_usage
+from orchestrator_providers.bedrock.usage import read_usage, searches
 from orchestrator_providers.shared.frames import FrameDecoder
 from orchestrator_providers.shared.reading import required, text_of
 from orchestrator_providers.shared.schemas import OUTPUT_TOOL
@@ -91,13 +91,14 @@ def _input(text: str, *, parse: bool) -> Any:
 class ConverseDecoder(FrameDecoder):
     """See `StreamDecoder`. Block ids are the vendor's block numbers."""
 
-    __slots__ = ("_blocks", "_called_tools", "_extra", "_seen", "_stop_reason")
+    __slots__ = ("_blocks", "_called_tools", "_extra", "_searched", "_seen", "_stop_reason")
 
     def __init__(self) -> None:
         super().__init__()
         self._blocks: dict[int, _Block] = {}
         self._seen: set[str] = set()
         self._called_tools = False
+        self._searched = 0
         self._extra: dict[str, Any] = {}
         self._stop_reason: str | None = None
 
@@ -121,6 +122,7 @@ class ConverseDecoder(FrameDecoder):
         for kind, fields in value["start"].items():  # none for text: its first delta opens the block
             block = self._open(value["contentBlockIndex"], kind, dict(fields), events)
             self._called_tools |= kind == "toolUse" and block.shown and not block.stands_in
+            self._searched += kind == "toolUse" and searches(fields)
 
     def _open(self, index: int, kind: str, fields: dict[str, Any], events: Decoded) -> _Block:
         block = _Block(str(index), kind, fields)
@@ -158,7 +160,7 @@ class ConverseDecoder(FrameDecoder):
         self._extra |= extra_fields(value, "stopReason", _PADDING)
 
     def _metadata(self, value: dict[str, Any], events: Decoded) -> None:
-        self.usage = read_usage(value.get("usage"), value)
+        self.usage = read_usage(value.get("usage"), value, searched=self._searched)
         self._extra |= extra_fields(value, "usage", _PADDING)
         if self._stop_reason is not None:
             self._finish(events)

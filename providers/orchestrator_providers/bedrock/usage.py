@@ -6,19 +6,27 @@ from collections.abc import Mapping
 from typing import Any
 
 from orchestrator.types.usage import Usage
-from orchestrator_providers.shared.reading import integer, mapping
+from orchestrator_providers.shared.reading import counted, integer, mapping
 
-__all__ = ["read_header_usage", "read_usage"]
+__all__ = ["read_header_usage", "read_usage", "searches"]
 
 _INPUT_HEADER = "x-amzn-bedrock-input-token-count"
 _OUTPUT_HEADER = "x-amzn-bedrock-output-token-count"
+_SEARCH_TOOL = "nova_grounding"
 
 
-def read_usage(raw: Any, terms: Mapping[str, Any] | None = None) -> Usage | None:
+def searches(tool_use: Any) -> bool:
+    """Whether a `toolUse` is one that AWS ran itself, to search the web, which has a fee."""
+    call = mapping(tool_use)
+    return call.get("type") == "server_tool_use" and call.get("name") == _SEARCH_TOOL
+
+
+def read_usage(raw: Any, terms: Mapping[str, Any] | None = None, *, searched: int = 0) -> Usage | None:
     """Usage in our convention, None if `raw` is no object.
 
     The vendor's `inputTokens` leave out what the cache held or took; ours contain both. `terms` is what stands beside
-    the counts: the tier and the speed that were served decide the price, so they join `Usage.raw`.
+    the counts: the tier and the speed that were served decide the price, so they join `Usage.raw`. `searched` is how
+    often the model searched the web.
     """
     if not isinstance(raw, Mapping):
         return None
@@ -30,6 +38,7 @@ def read_usage(raw: Any, terms: Mapping[str, Any] | None = None) -> Usage | None
         cache_read_tokens=cache_read,
         cache_write_tokens=cache_write,
         cache_write_1h_tokens=_written_for_an_hour(raw.get("cacheDetails")),
+        extras=counted(web_search=searched),
         raw={**raw, **_price_terms(terms or {})},
     )
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from orchestrator.spec.models import ModelProfile, ReasoningControl
 from orchestrator.spec.provider import Profile
 
-__all__ = ["GOOGLE", "VERTEX", "Family", "family"]
+__all__ = ["BY_QUERY", "GOOGLE", "VERTEX", "Family", "family", "version"]
 
 _MEDIA = frozenset({"application/pdf", "audio/*", "image/*", "text/*", "video/*"})
 
@@ -78,6 +78,8 @@ _PRO_EFFORTS = ("low", "medium", "high")
 _FIRST_PRO_EFFORTS = ("low", "high")
 _LEAST_PRO_BUDGET = 128
 _NEWEST = (99, 0)
+BY_QUERY = (3, 0)
+"""The generation from which on grounding is billed by the query, and before which by the prompt."""
 _VERSION = re.compile(r"gemini-(?:live-)?(\d{1,2})(?:\.(\d{1,2}))?(?!\d)")
 
 
@@ -101,20 +103,25 @@ def family(model: str, facts: ModelProfile) -> Family:
     )
 
 
+def version(name: str) -> tuple[int, int]:
+    """Generation of a Gemini by its name in small letters; one without a version counts as the newest."""
+    number = _VERSION.search(name)
+    return (int(number[1]), int(number[2] or 0)) if number else _NEWEST
+
+
 def _by_name(name: str) -> Family:
     if "gemini" not in name:
         return Family(system="gemma-3" not in name)
-    number = _VERSION.search(name)
-    version = (int(number[1]), int(number[2] or 0)) if number else _NEWEST
+    number = version(name)
     pro = "pro" in name
-    if version >= (3, 0):
+    if number >= (3, 0):
         return Family(
             reasoning="always",
-            efforts=(_FIRST_PRO_EFFORTS if version == (3, 0) else _PRO_EFFORTS) if pro else _EFFORTS,
+            efforts=(_FIRST_PRO_EFFORTS if number == (3, 0) else _PRO_EFFORTS) if pro else _EFFORTS,
             schema_with_tools=True,
             signs_calls=True,
             media_results=True,
         )
-    if version >= (2, 5):
+    if number >= (2, 5):
         return Family(reasoning="budget", least_budget=_LEAST_PRO_BUDGET if pro else 0)
-    return Family(json_schema=version >= (2, 0))
+    return Family(json_schema=number >= (2, 0))

@@ -30,7 +30,7 @@ from orchestrator.types.stream import (
 from orchestrator.types.usage import Usage
 from orchestrator_providers.google.errors import blocked, stream_failure
 from orchestrator_providers.google.parts import finish_reason, is_plain, made_up_id, marks, read_part
-from orchestrator_providers.google.usage import read_usage
+from orchestrator_providers.google.usage import read_usage, with_searches
 from orchestrator_providers.shared.reading import label, mapping, text_of
 
 __all__ = ["SHAPE_ERRORS", "GoogleDecoder"]
@@ -233,6 +233,7 @@ class GoogleDecoder:
 
     def _finish(self, events: Decoded) -> None:
         self._close(events)
+        self.usage = with_searches(self.usage, self._extra.get("groundingMetadata"), self._model)
         reason = finish_reason(self._reason, called_tools=self._called_tools)
         events.append(Finish(reason=reason, usage=self.usage, provider_metadata=marks(self._kind, self._extra)))
         self.done = True

@@ -7,18 +7,23 @@ from typing import Any
 
 from orchestrator.types.usage import Usage
 from orchestrator_providers.openai.profile import Quirks
-from orchestrator_providers.shared.reading import integer, mapping
+from orchestrator_providers.shared.reading import counted, integer, mapping
 
 __all__ = ["inclusive_output", "raw_usage", "read_usage"]
 
-_CACHED = ("prompt_cache_hit_tokens", "num_cached_tokens")
+_CACHED = ("prompt_cache_hit_tokens", "num_cached_tokens", "cache_read_input_tokens")
+_SEARCHES = "-search-"
+"""In the names of OpenAI's models that search the web before every answer, for a fee, and count no searches."""
 _STANDARD_TIERS = frozenset({"default", "auto", "standard", "on_demand"})
 
 
 def read_usage(body: Mapping[str, Any], quirks: Quirks) -> Usage | None:
     """Usage of a reply or of a stream's chunk, wherever the vendor puts it; None where it says nothing."""
     raw = raw_usage(body)
-    return None if raw is None else _usage(raw, quirks)
+    if raw is None:
+        return None
+    model = body.get("model") if quirks.openai_models else None
+    return _usage(raw, quirks, searches=int(type(model) is str and _SEARCHES in model))
 
 
 def raw_usage(body: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -32,18 +37,22 @@ def raw_usage(body: Mapping[str, Any]) -> dict[str, Any] | None:
     return raw
 
 
-def _usage(raw: Mapping[str, Any], quirks: Quirks) -> Usage:
+def _usage(raw: Mapping[str, Any], quirks: Quirks, *, searches: int) -> Usage:
     prompt = mapping(raw.get("prompt_tokens_details"))
     completion = mapping(raw.get("completion_tokens_details"))
     total = integer(raw.get("total_tokens"))
     output = integer(raw.get("completion_tokens"))
     given = integer(raw.get("prompt_tokens"))
     reasoning = _first(completion, raw, "reasoning_tokens")
+    video, images = prompt.get("video_tokens"), completion.get("image_tokens")
+    few = video or images or searches
+    # Perplexity counts reasoning beside the sums, and its total may leave it out.
+    silent = quirks.output_excludes_reasoning and "reasoning_tokens" in raw
     return Usage(
         # Embedding vendors that count nothing else send the total alone.
         input_tokens=total if given is None and output is None else given,
         output_tokens=inclusive_output(
-            given, output, reasoning, total, excludes_reasoning=quirks.output_excludes_reasoning
+            given, output, reasoning, None if silent else total, excludes_reasoning=quirks.output_excludes_reasoning
         ),
         cache_read_tokens=_first(prompt, raw, "cached_tokens", *_CACHED),
         cache_write_tokens=integer(prompt.get("cache_write_tokens")),
@@ -51,6 +60,7 @@ def _usage(raw: Mapping[str, Any], quirks: Quirks) -> Usage:
         input_audio_tokens=integer(prompt.get("audio_tokens")),
         input_image_tokens=integer(prompt.get("image_tokens")),
         output_audio_tokens=integer(completion.get("audio_tokens")),
+        extras=counted(input_video=video, output_image=images, web_search=searches) if few else None,
         raw=raw,
     )
 

@@ -72,7 +72,7 @@ class _Item:
 class ResponsesStream(FrameDecoder):
     """See `StreamDecoder`. Block ids are the vendor's item numbers, with that of the content part for text."""
 
-    __slots__ = ("_calls", "_identity", "_items", "_kind", "_numbers", "_quirks", "_refused")
+    __slots__ = ("_calls", "_identity", "_items", "_kind", "_numbers", "_quirks", "_refused", "_told")
 
     def __init__(self, kind: str, quirks: Quirks) -> None:
         super().__init__()
@@ -80,6 +80,7 @@ class ResponsesStream(FrameDecoder):
         self._quirks = quirks
         self._identity = _UNKNOWN
         self._items: dict[Any, _Item] = {}
+        self._told: list[Mapping[str, Any]] = []
         self._numbers = 0
         self._calls = self._refused = False
 
@@ -163,6 +164,7 @@ class ResponsesStream(FrameDecoder):
 
     def _close(self, item: _Item, fields: Mapping[str, Any], out: Decoded) -> None:
         type_ = fields["type"]
+        self._told.append(fields)
         if type_ != item.fields["type"]:
             raise MalformedReply("an output item ends as another type than it began")
         if type_ == "message":
@@ -216,6 +218,7 @@ class ResponsesStream(FrameDecoder):
         if response.get("error") or response["status"] == "failed":
             raise response_error(response, {}, self._quirks)
         self._close_open(response, out)
+        self.usage = read_usage(response, self._told)
         reason = items.finish_reason(response, calls=self._calls, refused=self._refused)
         out.append(Finish(reason=reason, usage=self.usage, provider_metadata=items.extras(response, self._kind)))
         self.closing = self.done = True

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from orchestrator.types.usage import Usage
 from orchestrator_providers.openai.usage import inclusive_output, raw_usage
-from orchestrator_providers.shared.reading import integer, mapping
+from orchestrator_providers.shared.reading import counted, integer, mapping
 
 __all__ = ["read_usage"]
 
 
-def read_usage(body: Mapping[str, Any]) -> Usage | None:
-    """Usage of a response, None where it says nothing. Its counts contain their parts, as ours do."""
+def read_usage(body: Mapping[str, Any], items: Iterable[Any] | None = None) -> Usage | None:
+    """Usage of a response, None where it says nothing. Its counts contain their parts, as ours do.
+
+    `items` are its output items where a stream has told them; else those of the response.
+    """
     raw = raw_usage(body)
     if raw is None:
         return None
@@ -30,5 +33,29 @@ def read_usage(body: Mapping[str, Any]) -> Usage | None:
         input_audio_tokens=integer(given.get("audio_tokens")),
         input_image_tokens=integer(given.get("image_tokens")),
         output_audio_tokens=integer(made.get("audio_tokens")),
+        extras=_tools_run(raw.get("server_side_tool_usage_details"), items or body.get("output")),
         raw=raw,
     )
+
+
+def _tools_run(own_count: Any, items: Any) -> dict[str, int] | None:
+    """What the vendor's own tools did for a fee. xAI counts it; elsewhere each call is an item of the output.
+
+    Source: OpenAI's guide to web search, by which searches have a fee, and opening or reading a page they found none.
+    """
+    if isinstance(own_count, Mapping):
+        return counted(
+            web_search=own_count.get("web_search_calls"),
+            social_search=own_count.get("x_search_calls"),
+            file_search=own_count.get("file_search_calls"),
+            code_execution=own_count.get("code_interpreter_calls"),
+        )
+    ran = [item for item in items or () if isinstance(item, Mapping) and item.get("status") != "failed"]
+    return counted(
+        web_search=sum([item.get("type") == "web_search_call" and _searches(item) for item in ran]),
+        file_search=sum([item.get("type") == "file_search_call" for item in ran]),
+    )
+
+
+def _searches(item: Mapping[str, Any]) -> bool:
+    return bool(mapping(item.get("action")).get("type", "search") == "search")

@@ -11,6 +11,7 @@ from orchestrator.errors import MalformedReply
 from orchestrator.types.chat import ToolCall
 
 __all__ = [
+    "counted",
     "integer",
     "label",
     "mapping",
@@ -60,6 +61,12 @@ def _kind(body: bytes) -> str:
 def mapping(value: Any) -> Mapping[str, Any]:
     """`value` if it is an object, else an empty one."""
     return value if isinstance(value, dict) else {}
+
+
+def counted(**counts: Any) -> dict[str, int] | None:
+    """`Usage.extras` by these names, None if all are; what is no count, or 0, is left out."""
+    found = {name: number for name, value in counts.items() if (number := integer(value))}
+    return found or None
 
 
 def integer(value: Any) -> int | None:
