@@ -21,6 +21,7 @@ from orchestrator.spec.events import CallContext
 from orchestrator.spec.provider import Decoded
 from orchestrator.spec.routing import Progress
 from orchestrator.tasks import TASKS, TaskRules
+from orchestrator.timers import LoopTimers
 from orchestrator.types.call import Attempt, CallWarning
 from orchestrator.types.chat import Message
 from orchestrator.types.usage import Usage
@@ -52,6 +53,9 @@ class Call:
     need: Need | None = None
     output: Any = None
     deployment: Deployment | None = None
+    timers: LoopTimers | None = None
+    """Of the event loop that it runs on."""
+
     ended: bool = False
     """The client was closed."""
 

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from threading import Lock
 from types import TracebackType
 from typing import Protocol, Self
 
 from orchestrator.attempt import Call
+from orchestrator.timers import Timer
 
 __all__ = ["CallTimer", "Endable", "UnderWay"]
 
 
 class Endable(Protocol):
-    """A call or stream under way, on the event loop that it belongs to."""
+    """A call or stream under way."""
 
-    loop: asyncio.AbstractEventLoop
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """The event loop that it belongs to."""
+        ...
 
     def end(self) -> None:
         """End it with an error. On its loop."""
@@ -24,58 +27,44 @@ class Endable(Protocol):
 
 
 class UnderWay:
-    """What of one client would have to be ended. Usable from any thread."""
+    """What of one client would have to be ended. Usable from any thread: each change is one step of a set."""
 
     def __init__(self) -> None:
-        self._lock = Lock()
         self._found: set[Endable] = set()
-
-    def add(self, work: Endable) -> None:
-        """It has begun."""
-        with self._lock:
-            self._found.add(work)
-
-    def remove(self, work: Endable) -> None:
-        """It has ended. Idempotent."""
-        with self._lock:
-            self._found.discard(work)
+        self.add = self._found.add
+        self.remove = self._found.discard
 
     def end(self) -> None:
         """End all of it, on every loop."""
-        with self._lock:
-            found = list(self._found)
-        for work in found:
+        for work in self._found.copy():
             with suppress(RuntimeError):  # its loop is closed
                 work.loop.call_soon_threadsafe(work.end)
 
 
-class CallTimer:
-    """Bounds one call by its deadline, or by the closing of its client, whichever comes first: `async with`.
+class CallTimer(Timer):
+    """Bounds one call by its deadline, or by the closing of its client, whichever comes first.
 
     Raises TimeoutError; `call.ended` tells which it was.
     """
 
-    __slots__ = ("_call", "_timer", "_under_way", "loop")
+    __slots__ = ("_call", "_under_way")
 
     def __init__(self, call: Call, time_s: float, under_way: UnderWay) -> None:
+        super().__init__(time_s)
+        call.timers = self.timers
         self._call = call
         self._under_way = under_way
-        self._timer = asyncio.timeout(time_s)
-        self.loop = asyncio.get_running_loop()
 
-    async def __aenter__(self) -> Self:
-        await self._timer.__aenter__()
+    def __enter__(self) -> Self:
         self._under_way.add(self)
-        return self
+        return super().__enter__()
 
-    async def __aexit__(
+    def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._under_way.remove(self)
-        await self._timer.__aexit__(kind, error, trace)
+        super().__exit__(kind, error, trace)
 
     def end(self) -> None:
         """See `Endable`."""
-        with suppress(RuntimeError):  # it has just ended by itself
-            self._timer.reschedule(self.loop.time())
-            self._call.ended = True
+        self._call.ended = self.cut_short()

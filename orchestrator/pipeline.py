@@ -25,7 +25,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from random import Random
-from threading import Lock
 from typing import Any, TypeVar
 
 from orchestrator.admission import Admission
@@ -73,10 +72,13 @@ class Pipeline:
         self._random = random
         self._emit = emit
         self._admission = Admission(clock=clock, random=random, cashier=cashier)
-        self._lock = Lock()
+        self._begun: set[Call] = set()
         self.under_way = UnderWay()
-        self.in_flight = 0
+
+    @property
+    def in_flight(self) -> int:
         """Calls and streams that have begun and not left their event yet."""
+        return len(self._begun)
 
     def begin(self, route: Route, request: Any, context: CallContext, config_hash: str, **details: Any) -> Call:
         """A call that has not been tried yet. `time_s` overrides the route's deadline."""
@@ -98,9 +100,9 @@ class Pipeline:
 
     async def run(self, call: Call) -> Any:
         """Answer a call; returns the task's reply."""
-        self._count(1)
+        self._begun.add(call)
         try:
-            async with self._timer(call):
+            with self._timer(call):
                 exchange, answer = await self._attempts(call, self._send)
         except TimeoutError as timeout:
             raise self._failed(call, self._out_of_time(call)) from timeout
@@ -113,9 +115,9 @@ class Pipeline:
 
     async def open(self, call: Call) -> Opened:
         """Open a stream; returns at its commit point. From then on the caller settles the exchange and observes."""
-        self._count(1)
+        self._begun.add(call)
         try:
-            async with self._timer(call):
+            with self._timer(call):
                 exchange, (source, events) = await self._attempts(call, self._open)
         except TimeoutError as timeout:
             raise self._failed(call, self._out_of_time(call)) from timeout
@@ -161,7 +163,7 @@ class Pipeline:
         call = exchange.call
         if len(call.progress.order) == 1:
             return await act(exchange)
-        async with Vigil(exchange, self._clock, lambda: self._admission.alternative(call, exchange.deployment)):
+        with Vigil(exchange, self._clock, self._admission.alternative):
             return await act(exchange)
 
     async def _repair(self, exchange: Exchange, error: OrchestratorError) -> Exchange | None:
@@ -329,10 +331,6 @@ class Pipeline:
             maybe_billed=any(attempt.maybe_billed for attempt in call.attempts),
         )
 
-    def _count(self, change: int) -> None:
-        with self._lock:
-            self.in_flight += change
-
     def _failed(self, call: Call, error: OrchestratorError) -> OrchestratorError:
         error.attempts = tuple(call.attempts)
         self.observe(call, error=error)
@@ -351,7 +349,7 @@ class Pipeline:
         status: str = "ok",
     ) -> None:
         """Leave the call's one event."""
-        self._count(-1)
+        self._begun.discard(call)
         items, dimensions, finish = call.rules.shape(request, result) if result is not None else (None, None, None)
         attempts = tuple(call.attempts)
         self._emit(
