@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from orchestrator.cli.helping import plain
 from orchestrator.errors import (
     AuthenticationFailed,
     ConfigError,
@@ -23,6 +24,7 @@ from orchestrator.errors import (
     RateLimited,
 )
 from orchestrator.types.call import Attempt, CallWarning, Reply
+from orchestrator.types.usage import Usage
 
 if TYPE_CHECKING:
     from orchestrator.blocking import Orchestrator
@@ -33,6 +35,7 @@ __all__ = [
     "Meter",
     "Session",
     "advice",
+    "aside",
     "check_route",
     "complain",
     "described",
@@ -49,6 +52,7 @@ __all__ = [
 
 _MOST_ATTEMPTS = 8
 _LONGEST_MESSAGE = 1_500
+_STATUS = {"error": "broken off", "cancelled": "stopped"}
 _CONTROLS = {code: None for code in (*range(32), *range(127, 160)) if chr(code) not in "\n\t"}
 
 
@@ -82,11 +86,12 @@ class Meter:
         """Say on standard error who answered the last call, with tokens and dollars; once, and if it used any."""
         event, self._last = self._last, None
         if event is not None and (event.usage is not None or event.status != "error"):
-            note(_told(event) + more)
+            aside(_told(event) + more)
 
     def __str__(self) -> str:
         calls = "1 call" if self.calls == 1 else f"{self.calls} calls"
-        total = f"{calls}, {self.input_tokens} + {self.output_tokens} tokens, {dollars(self.dollars)}"
+        counts = f"{self.input_tokens:,} tokens in, {self.output_tokens:,} out"
+        total = f"{calls}, {counts}, {dollars(self.dollars)}"
         return f"{total} without {self.unpriced} of unknown cost" if self.unpriced else total
 
 
@@ -138,6 +143,11 @@ def note(text: str) -> None:
     typer.echo(text, err=True)
 
 
+def aside(text: str) -> None:
+    """Likewise, so that it does not stand out."""
+    note(text if plain() or not sys.stderr.isatty() else typer.style(text, dim=True))
+
+
 def complain(error: OrchestratorError) -> None:
     """What went wrong, what was tried, and what to look at; it fits on one screen."""
     kind = type(error).__name__
@@ -185,17 +195,25 @@ def _told(event: CallEvent) -> str:
     served = event.response_model or last.model
     parts = [f"{last.deployment} ({served})"]
     if event.status != "ok":
-        parts.append(event.status)
-    if event.usage is not None:
-        about = "about " if event.usage.source == "estimate" else ""
-        counts = [str(count) for count in (event.usage.input_tokens, event.usage.output_tokens) if count is not None]
-        unit = "token" if counts == ["1"] else "tokens"
-        parts += [f"{about}{' + '.join(counts)} {unit}"] if counts else []
+        parts.append(_STATUS.get(event.status, event.status))
+    parts += _counted(event.usage)
     parts.append(f"cost unknown: {event.cost.unknown}" if event.cost.total is None else dollars(event.cost.total))
     parts.append(f"{event.timings.duration_ms / 1e3:.1f} s")
     if len(event.attempts) > 1:
         parts.append(f"{len(event.attempts)} attempts")
     return ", ".join(parts)
+
+
+def _counted(usage: Usage | None) -> list[str]:
+    """`12 tokens in, 4 out`, as far as it is known."""
+    if usage is None:
+        return []
+    about = "about " if usage.source == "estimate" else ""
+    unit = "token" if usage.input_tokens == 1 else "tokens"
+    counts = [] if usage.input_tokens is None else [f"{about}{usage.input_tokens:,} {unit} in"]
+    if usage.output_tokens:
+        counts.append(f"{usage.output_tokens:,} out")
+    return counts
 
 
 def dollars(amount: Decimal) -> str:

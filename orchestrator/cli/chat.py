@@ -44,7 +44,7 @@ def chat(
         elif _talks(interactive, prompt, as_json=as_json):
             from orchestrator.cli.conversation import Conversation  # noqa: PLC0415
 
-            Conversation(opened, route, system, stream=stream).run(_parts(prompt or "", attach or []))
+            Conversation(opened, route, file, system, stream=stream).run(_parts(prompt or "", attach or []))
         else:
             text = standard_input() if prompt in (None, "-") else prompt
             _answer(opened, route, _history(system, _parts(text or "", attach or [])), stream=stream, as_json=as_json)

@@ -13,7 +13,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
-__all__ = ["SECTIONS", "SETTINGS", "Command", "Commands", "Entry"]
+__all__ = ["SECTIONS", "SETTINGS", "Command", "Commands", "Entry", "plain"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +91,12 @@ def _heading(text: str) -> str:
 
 def _styled(text: str, **style: Any) -> str:
     """In colour; typer takes it out again where the output is no terminal."""
-    plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
-    return text if plain else typer.style(text, **style)
+    return text if plain() else typer.style(text, **style)
+
+
+def plain() -> bool:
+    """Whether the user, or the terminal, wants no colours."""
+    return bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
 
 
 class Command(_Helpful, TyperCommand):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import re
 import signal
 import subprocess
 import sys
@@ -72,7 +73,7 @@ def test_chat_streams_the_answer_and_tells_its_cost_beside_it(run: Run, sim: Sim
     done = run("chat", "answer", "Which plan includes SSO?", "--system", "Be brief.")
     assert (done.exit_code, done.stdout) == (0, "The Team plan.\n")
     assert done.stderr.startswith("small (gpt-4o-mini), ")
-    assert " tokens, $0.0000" in done.stderr
+    assert re.search(r" \d+ tokens in, \d+ out, \$0\.0000\d+, \d\.\d s\n", done.stderr)
     sent = sim["openai"].received[-1].body
     assert sent["stream"] is True
     assert [turn["content"] for turn in sent["messages"]] == ["Be brief.", "Which plan includes SSO?"]
@@ -171,7 +172,7 @@ def test_model_info_asks_nobody(run: Run, sim: Simulator) -> None:
 
 def test_a_conversation_keeps_its_history_across_routes(run: Run, sim: Simulator) -> None:
     """What was said goes along to another route, /reset forgets it, and /cost adds up all of it."""
-    typed = "one\n/route big\ntwo\n/reset\n//three\n/cost\n/what\n/route bg\n/exit\nnever\n"
+    typed = "one\n/route big\ntwo\n/reset\n//three\n/cost\n/help\n/what\n/rout\n/route\n/route bg\n/exit\nnever\n"
     done = run("chat", "answer", "-i", "--system", "Be brief.", stdin=typed)
     assert (done.exit_code, done.stdout) == (0, "The Team plan.\n" * 3)
     asked = [[turn["content"] for turn in request.body["messages"]] for request in sim["openai"].received]
@@ -183,6 +184,8 @@ def test_a_conversation_keeps_its_history_across_routes(run: Run, sim: Simulator
     assert [request.body["model"] for request in sim["openai"].received] == ["gpt-4o-mini", "gpt-4o", "gpt-4o"]
     assert "\n3 calls, " in done.stderr
     assert "/reset        forget" in done.stderr
+    assert "there is no /what; /help lists the commands\nthere is no /rout; did you mean /route?\n" in done.stderr
+    assert "big answers; /route NAME asks another: answer, big, slowly\n" in done.stderr
     assert "did you mean 'big'?" in done.stderr
 
 
@@ -203,13 +206,39 @@ def test_an_answer_that_breaks_off_is_told_with_what_it_cost(run: Run, sim: Simu
     assert "The Team plan.".startswith(done.stdout.strip())
     assert done.stdout.endswith("\n")
     assert "StreamInterrupted: " in done.stderr
-    assert "small (gpt-4o-mini), error, about " in done.stderr
+    assert "small (gpt-4o-mini), broken off, about " in done.stderr
     sim["openai"].cut(after_events=3, count=1)
     done = run("chat", "answer", "-i", stdin="one\nGo on.\n/cost\n")
     assert (done.exit_code, done.stdout.splitlines()[-1]) == (0, "The Team plan.")
     history = [turn["content"] for turn in sim["openai"].received[-1].body["messages"]]
     assert (history[0], history[2]) == ("one", "Go on.")
     assert "\n2 calls, " in done.stderr
+
+
+def test_lines_between_quotes_are_one_message(run: Run, sim: Simulator) -> None:
+    """Three quotes begin a message of several lines, and end it; also on one line."""
+    run("chat", "answer", "-i", stdin='"""one\n\ntwo"""\n"""three"""\n"""\nnever sent')
+    asked = [request.body["messages"][-1]["content"] for request in sim["openai"].received]
+    assert asked == ["one\n\ntwo", "three"]
+
+
+def test_a_conversation_follows_the_file(file: Path, sim: Simulator) -> None:
+    """An edit is in force for the next message and said; a wrong one is shown, and the old one answers on."""
+    with start(file, "chat", "answer", "-i") as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        text = file.read_text()
+        for change in (("pick: small", "pick: large"), ("pick: small", "pik: small")):
+            process.stdin.write("hello\n")
+            process.stdin.flush()
+            process.stdout.readline()
+            file.write_text(text.replace(*change))
+        _, err = process.communicate("hello\n", timeout=30)
+    assert process.returncode == 0, err
+    assert [request.body["model"] for request in sim["openai"].received] == ["gpt-4o-mini", "gpt-4o", "gpt-4o"]
+    assert "has changed, and is in force" in err
+    assert "unknown key 'pik'; did you mean 'pick'?" in err
+    assert "the old one stays in force" in err
 
 
 def test_a_model_cannot_steer_the_terminal(file: Path, run: Run, sim: Simulator) -> None:
@@ -272,7 +301,7 @@ def test_ctrl_c_ends_the_answer_and_not_the_conversation(file: Path, sim: Simula
         out, err = process.communicate("/cost\n/route answer\nShorter.\n", timeout=30)
     assert process.returncode == 0, err
     assert out.endswith("\nThe Team plan.\n")
-    assert "drip (gpt-4o-mini), cancelled, about " in err
+    assert "drip (gpt-4o-mini), stopped, about " in err
     assert "1 call, " in err
     history = [turn["content"] for turn in sim["openai"].received[-1].body["messages"]]
     assert (history[0], history[2]) == ("Tell me all.", "Shorter.")
@@ -290,7 +319,7 @@ def test_ctrl_c_ends_a_single_answer_with_130(file: Path) -> None:
         _, err = process.communicate(timeout=30)
     assert process.returncode == 130, err
     assert "Traceback" not in err
-    assert "cancelled" in err
+    assert "stopped" in err
 
 
 def test_log_lines_do_not_mix_with_answers(file: Path) -> None:
