@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Mapping
 from typing import Any
 
 from orchestrator.errors import MalformedReply
@@ -34,7 +33,7 @@ class Sound:
         Raises:
             MalformedReply: the sound is not valid base64.
         """
-        if not isinstance(raw, Mapping):
+        if not isinstance(raw, dict):
             return ""
         found = {"id": label(raw.get("id")), "expires_at": integer(raw.get("expires_at"))}
         self._marks.update({name: value for name, value in found.items() if value is not None})

@@ -192,7 +192,9 @@ class OpenAIStream:
             raise embedded_error(orjson.dumps({"error": choice["error"]}), {}, self._quirks)
         if choice.get("content_filter_results"):
             self._note(choice)
-        self._delta(mapping(choice.get("delta")), out)
+        delta = mapping(choice.get("delta"))
+        if delta:
+            self._delta(delta, out)
         if reason is not None:
             self._reason = reason
             mappings.finish(reason, calls=False, refused=False)

@@ -86,6 +86,8 @@ def inclusive_output(
 def _first(details: Mapping[str, Any], raw: Mapping[str, Any], *names: str) -> int | None:
     """The first of these counts: in the details where the vendor has them, else under its own name beside the sums."""
     number = integer(details.get(names[0])) if details else None
-    if number is not None:
-        return number
-    return next((found for name in names if (found := integer(raw.get(name))) is not None), None)
+    for name in names:
+        if number is not None:
+            break
+        number = integer(raw.get(name))
+    return number
