@@ -66,7 +66,8 @@ def tariff(
     chosen = Book.read(prices.file) if prices.file else None
     told = deployment.priced_as or provider.priced_as
     stated = not told and prices.vendor_cost and states_cost(vendor)
-    return (_StatedPrices if stated else _BookPrices)(vendor, model, chosen, factor)
+    place = _place(provider, profile) if vendor == profile.prices else None
+    return (_StatedPrices if stated else _BookPrices)(vendor, model, place, chosen, factor)
 
 
 def _price_name(
@@ -88,6 +89,13 @@ def _at_home(provider: ProviderConfig, profile: Profile) -> bool:
         return True
     host = urlsplit(provider.base_url).hostname or ""
     return any(host.endswith(known) if known.startswith(".") else host == known for known in profile.hosts)
+
+
+def _place(provider: ProviderConfig, profile: Profile) -> str | None:
+    if profile.place is None:
+        return None
+    settings = provider.settings | ({"region": provider.region} if provider.region else {})
+    return profile.place(settings, provider.base_url)
 
 
 def _vendor(name: str) -> str:
@@ -136,12 +144,13 @@ class _NoPrices:
 class _BookPrices:
     """Prices of one model by a book: of the model served, if the book knows it, else of the one asked for."""
 
-    def __init__(self, vendor: str, model: str, book: Book | None, factor: Decimal | None) -> None:
+    def __init__(self, vendor: str, model: str, place: str | None, book: Book | None, factor: Decimal | None) -> None:
         self._book = book
         self._factor = factor
         self._vendor = vendor
         self._model = model
-        self._asked = f"{vendor}/{model}"
+        self._place = place
+        self._asked = f"{vendor}/{model}#{place}" if place else f"{vendor}/{model}"
         self._missing = f"the price book has no row for {self._asked}"
         self._rows: dict[str | None, PriceRow | None] = {}
 
@@ -166,7 +175,9 @@ class _BookPrices:
 
     def _find(self, served: str | None) -> PriceRow | None:
         book = self._book or bundled()
-        row = (book.find(self._vendor, served) if served else None) or book.find(self._vendor, self._model)
+        names = [served, self._model] if served else [self._model]
+        rows = (book.find(self._vendor, name, self._place) for name in names)
+        row = next((row for row in rows if row is not None), None)
         return row.scaled(self._factor) if row is not None and self._factor is not None else row
 
 

@@ -88,11 +88,14 @@ class _Prices:
         return cost.total, cost.unknown, asked if cost.price_row == "config" else cost.price_row
 
     def _find(self, asked: str, served: str | None) -> PriceRow | None:
-        vendor, _, model = asked.partition("/")
+        vendor, _, rest = asked.partition("/")
+        model, _, place = rest.partition("#")
         names = [served, model] if served else [model]
         own = (self._own.get(f"{vendor}/{name}".lower()) for name in names)
         found = next((row for row in own if row is not None), None)
-        return found or next((row for name in names if (row := self._book.find(vendor, name)) is not None), None)
+        return found or next(
+            (row for name in names if (row := self._book.find(vendor, name, place or None)) is not None), None
+        )
 
 
 def _asked_before(one: Mapping[str, Any]) -> str | None:

@@ -47,8 +47,9 @@ class Savings:
         return known
 
     def _looked_up(self, row: str, day: str) -> Decimal:
-        vendor, _, model = row.partition("/")
-        found = (self._book or bundled()).find(vendor, model)
+        vendor, _, rest = row.partition("/")
+        model, _, place = rest.partition("#")
+        found = (self._book or bundled()).find(vendor, model, place or None)
         try:
             at = datetime.fromisoformat(f"{day}T12:00:00").replace(tzinfo=UTC)
         except ValueError:

@@ -73,11 +73,11 @@ class Book:
             raise ConfigError("the file is not a price book", file=str(path)) from error
 
     def _index(self) -> None:
-        names = self._names = {name.lower(): name for name in reversed(self._rows)}
+        names = self._names = {name.lower(): name for name in reversed(list(self._rows))}
         for name, row in self._rows.items():
             vendor = name.partition("/")[0]
             place = row.get("at")
-            if place and not self._is_strict(vendor, place):
+            if place and f"/{place}/" in name and not self._is_strict(vendor, place):
                 self._priced_by_place.add(name.lower().replace(f"/{place}/", "/", 1))
             for id_ in row.get("ids", ()):
                 names.setdefault(f"{vendor}/{id_}", name)
@@ -112,14 +112,19 @@ class Book:
         return row  # type: ignore[no-any-return]
 
     def _look_up(self, vendor: str, model: str, place: str | None) -> PriceRow | None:
-        own = self.resolve(vendor, f"{place}/{model}") if place else None
-        if own is None and place and not self._holds_at(vendor, model, place):
+        name = (self._at(vendor, model, place) if place else None) or self.resolve(vendor, model)
+        row = self._rows[name] if name is not None else None
+        if name is None or row is None or row.get("unpriced"):
             return None
-        name = own or self.resolve(vendor, model)
-        if name is None or self._rows[name].get("unpriced"):
+        if place and "at" not in row and not self._holds_at(vendor, model, place):
             return None
-        row = self._rows[name]
         return PriceRow(name, row, book=self.version, source=row.get("source", "genai-prices"), place=place)
+
+    def _at(self, vendor: str, model: str, place: str) -> str | None:
+        """The row of that one place, by the id itself: rules do not know of places."""
+        model = bare(model.lower())
+        ids = (f"{self._vendor(vendor)}/{place}/{id_}" for id_ in (model, dashed_date(model)))
+        return next((self._names[id_] for id_ in ids if id_ in self._names), None)
 
     def _holds_at(self, vendor: str, model: str, place: str) -> bool:
         """Whether the usual price is that of a place without a row: not where it never is, nor of a model whose price

@@ -39,8 +39,8 @@ class Ceiling:
         cached = ("cache_write", "cache_write_1h")
         return cls(
             input=dearest("input", *cached),
-            media=dearest("input", *cached, "input_audio", "input_image"),
-            output=dearest("output", "reasoning"),
+            media=dearest("input", *cached, "input_audio", "input_image", "input_video"),
+            output=dearest("output", "reasoning", "output_audio", "output_image", "output_video"),
             search_unit=dearest("search_unit"),
             request=max(prices.get(one, 0) for one in ("request", *(f"request_{size}" for size in CONTEXT_SIZES))),
         )

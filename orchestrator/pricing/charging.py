@@ -96,7 +96,7 @@ def _charge_cached_media(buckets: dict[str, Decimal], rates: Rates, extras: Mapp
     billed_apart = 0
     for kind in ("audio", "image"):
         count = extras.get(f"cache_read_{kind}")
-        if count and (f"cache_read_{kind}" in rates or rates.get(f"input_{kind}", _ZERO) != rates.get("input", _ZERO)):
+        fresh = rates.get(f"input_{kind}", _ZERO if kind == "audio" else rates.get("input"))
             _bill(buckets, rates, f"cache_read_{kind}", count)
             billed_apart += count
     return billed_apart

@@ -83,6 +83,8 @@ class Profile:
         hosts: hosts at which the vendor's prices hold, or suffixes of theirs if they begin with a dot. No price is
             known for a `base_url` elsewhere: regional hosts may cost more.
         prices: the vendor's name in the price book, None if it sells nothing.
+        place: by settings (with `region`) and `base_url`, where the vendor processes requests, in the price book's
+            words (`eu`, `us-gov-west-1`, `global`); None from it: the price is the same everywhere.
         free: nobody charges for its calls: without a price in the file they cost 0.
         otel_name: `gen_ai.provider.name`.
         settings: further keys a provider of this kind accepts in the file, with a line of explanation each.
@@ -105,6 +107,7 @@ class Profile:
     headers: Mapping[str, str] = field(default_factory=dict)
     hosts: tuple[str, ...] = ()
     prices: str | None = None
+    place: Callable[[Mapping[str, Any], str | None], str | None] | None = None
     free: bool = False
     otel_name: str = ""
     settings: Mapping[str, str] = field(default_factory=dict)

@@ -23,7 +23,7 @@ from orchestrator.pricing.sources.forms import Row, compact, versioned
 
 __all__ = ["compile_book", "disagreements_file", "rendered"]
 
-STRICT_PLACES: Mapping[str, list[str]] = {"aws": ["cn-", "us-gov-"], "azure": ["eu", "us"]}
+STRICT_PLACES: Mapping[str, list[str]] = {"aws": ["cn-", "us-gov-"], "azure": [""]}
 """Where a vendor's usual prices never hold, by how the place begins: without a row of its own there is no price."""
 
 _GOVERNMENT = "us-gov."
@@ -103,7 +103,8 @@ class _Joining:
         row = self._rows[known]
         odd = differences(row, other, self._date)
         if other is not None and odd and (_is_its_own(vendor, model, known) or _sets_its_own_prices(vendor, known)):
-            self._rows.setdefault(f"{vendor}/{model}", other)
+            at = {"at": "us-gov"} if model.startswith(_GOVERNMENT) else {}
+            self._rows.setdefault(f"{vendor}/{model}", at | other)
             return {"row": f"{vendor}/{model}", **{bucket: pair[::-1] for bucket, pair in odd.items()}}
         if known.startswith(f"{vendor}/"):
             adopt_weekdays(row, litellm_map.off_peak(entry))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from orchestrator.errors import ConfigError
 from orchestrator.spec.provider import Profile, Target
@@ -16,13 +16,22 @@ __all__ = ["KIND", "PROFILE", "endpoint", "locate", "region_of", "short_name", "
 KIND = "bedrock"
 """The key of this vendor's marks in `provider_metadata`, and of its entries in `provider_options`."""
 
+_REGION = re.compile(r"[a-z]{2,4}(?:-[a-z]{2,8}){1,2}-\d{1,2}")
+
+
+def _region(base_url: str | None) -> str | None:
+    labels = (urlsplit(base_url or "").hostname or "").split(".")
+    return next((label for label in labels if _REGION.fullmatch(label)), None)
+
+
 PROFILE = Profile(
     kind=KIND,
     tasks=frozenset({"chat", "embed", "rerank"}),
     api_key_env=("AWS_BEARER_TOKEN_BEDROCK",),
     key_required=False,
-    hosts=(".amazonaws.com",),
+    hosts=(".amazonaws.com", ".amazonaws.com.cn"),
     prices="aws",
+    place=lambda settings, base_url: _region(base_url) or settings.get("aws_region") or settings.get("region"),
     otel_name="aws.bedrock",
     schema_by_tool=True,
     settings={
@@ -38,7 +47,6 @@ PROFILE = Profile(
     charges_output_cap=True,
 )
 
-_REGION = re.compile(r"[a-z]{2,4}(?:-[a-z]{2,8}){1,2}-\d{1,2}")
 # An ARN ends in `/` and the id; an inference profile's id begins with where it may run.
 _WHERE = re.compile(r"(?:.*/)?(?:(?:[a-z]{2}(?:-gov)?|amer|apac|emea|global)\.)?")
 

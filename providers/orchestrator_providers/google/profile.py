@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from orchestrator.spec.models import ModelProfile, ReasoningControl
 from orchestrator.spec.provider import Profile
@@ -26,6 +27,15 @@ GOOGLE = Profile(
     media=_MEDIA,
     schema_by_tool=True,
 )
+_HOST = re.compile(r"(?:aiplatform\.(?P<multi>[a-z]+)\.rep|(?P<region>[a-z0-9-]+)-aiplatform)\.googleapis\.com")
+
+
+def _location(base_url: str | None) -> str | None:
+    """The location whose host a `base_url` names; newer models cost more outside the global one."""
+    match = _HOST.fullmatch(urlsplit(base_url or "").hostname or "")
+    return match and (match["multi"] or match["region"])
+
+
 VERTEX = Profile(
     kind="vertex",
     tasks=frozenset({"chat", "embed"}),
@@ -35,6 +45,7 @@ VERTEX = Profile(
     headers={"content-type": "application/json"},
     hosts=("aiplatform.googleapis.com", ".googleapis.com"),
     prices="google",
+    place=lambda settings, base_url: settings.get("location") or _location(base_url),
     otel_name="gcp.vertex_ai",
     settings={
         "project": "id of the Google Cloud project that is billed",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 from orchestrator.spec.provider import Profile
 from orchestrator_providers.openai.errors import ERRORS
@@ -85,13 +86,23 @@ class Quirks:
     statuses: Mapping[int, ErrorKind] = field(default_factory=dict)
 
 
+_HOST = ".api.openai.com"
+
+
+def place(_settings: Mapping[str, Any], base_url: str | None) -> str | None:
+    """The place of a data residency endpoint, `eu` of `eu.api.openai.com`; tokens of newer models cost more there."""
+    host = urlsplit(base_url or "").hostname or ""
+    return host.removesuffix(_HOST) if host.endswith(_HOST) else None
+
+
 PROFILE = Profile(
     kind="openai",
     tasks=frozenset({"chat", "embed"}),
     base_url="https://api.openai.com/v1",
     api_key_env=("OPENAI_API_KEY",),
-    hosts=("api.openai.com",),
+    hosts=("api.openai.com", ".api.openai.com"),
     prices="openai",
+    place=place,
     otel_name="openai",
     schema_by_tool=True,
     limit_headers="openai",

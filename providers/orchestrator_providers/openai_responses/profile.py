@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from orchestrator.spec.provider import Profile
-from orchestrator_providers.openai.profile import IMAGES, Quirks
+from orchestrator_providers.openai.profile import IMAGES, Quirks, place
 from orchestrator_providers.openai_responses.errors import ERRORS
 
 __all__ = ["DOCUMENTS", "PROFILES"]
@@ -31,8 +31,9 @@ PROFILES = (
         tasks=frozenset({"chat"}),
         base_url="https://api.openai.com/v1",
         api_key_env=("OPENAI_API_KEY",),
-        hosts=("api.openai.com",),
+        hosts=("api.openai.com", ".api.openai.com"),
         prices="openai",
+        place=place,
         otel_name="openai",
         schema_by_tool=True,
         limit_headers="openai",
