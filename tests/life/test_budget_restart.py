@@ -116,9 +116,9 @@ def test_files_of_one_log(tmp_path):
 
 
 def test_a_log_that_cannot_be_read(tmp_path, caplog):
-    """A log that is no file costs no call: the operator is told, and the budget begins anew."""
+    """A part of the log that is no file costs no call: the operator is told, and the budget begins anew."""
     log = tmp_path / "calls.jsonl"
-    log.mkdir()
+    (tmp_path / "calls-2026-11-23.000001.jsonl").mkdir()
     with caplog.at_level(logging.ERROR, logger="orchestrator"):
         assert calls(config(log, {"usd": "0.0111", "window": "day"}), 5) == 1
     assert "could not be read for the budgets" in caplog.text
