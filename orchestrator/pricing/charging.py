@@ -96,7 +96,9 @@ def _charge_cached_media(buckets: dict[str, Decimal], rates: Rates, extras: Mapp
     billed_apart = 0
     for kind in ("audio", "image"):
         count = extras.get(f"cache_read_{kind}")
-        fresh = rates.get(f"input_{kind}", _ZERO if kind == "audio" else rates.get("input"))
+        plain = rates.get("input")
+        fresh = rates.get(f"input_{kind}", None if kind == "audio" else plain)
+        if count and (f"cache_read_{kind}" in rates or fresh != plain):
             _bill(buckets, rates, f"cache_read_{kind}", count)
             billed_apart += count
     return billed_apart
