@@ -27,6 +27,7 @@ from orchestrator.spec.provider import (
 )
 from orchestrator.spec.stores import SeenLimit
 from orchestrator.spec.transport import Endpoint, HttpReply, HttpRequest, HttpStream, Transport, request_id
+from orchestrator.timers import Timer
 from orchestrator.transport.sse import SseParser
 from orchestrator.types.call import CallWarning, Task
 from orchestrator.types.chat import ChatRequest, ChatResult
@@ -246,7 +247,7 @@ class _WireSource:
 
     async def _read_trailer(self) -> bytes:
         try:
-            async with asyncio.timeout(_TRAILER_S):
+            with Timer(_TRAILER_S):
                 return await self._stream.read()
         except TimeoutError:
             return b""

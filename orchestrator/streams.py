@@ -17,6 +17,7 @@ from orchestrator.pipeline import Pipeline
 from orchestrator.spec.clock import Clock
 from orchestrator.spec.provider import Decoded, Failure
 from orchestrator.tasks import chat_usage_so_far, expect
+from orchestrator.timers import Timer
 from orchestrator.types.chat import ChatReply
 from orchestrator.types.collect import Collector
 from orchestrator.types.stream import Finish, StreamEvent
@@ -35,7 +36,7 @@ class OpenStream:
         self._clock = clock
         self._collector = Collector()
         self.loop = asyncio.get_running_loop()
-        self._timer: asyncio.Timeout | None = None
+        self._timer: Timer | None = None
         self._error: OrchestratorError | None = None
         self._first_token_ms = (clock.monotonic() - opened.exchange.call.started) * 1e3
         self.reply: ChatReply | None = None
@@ -64,7 +65,7 @@ class OpenStream:
         call = self._exchange.call
         left_s, stall_s = call.deadline - self._clock.monotonic(), call.route.timeouts.stall_s
         try:
-            async with asyncio.timeout(min(stall_s, left_s)) as self._timer:
+            with Timer(min(stall_s, left_s)) as self._timer:
                 return await self._source.read() or [Failure(MalformedReply("the stream ended without its last event"))]
         except TimeoutError:
             if left_s <= stall_s:
@@ -150,9 +151,8 @@ class OpenStream:
         """The client was closed. See `Endable`."""
         if self._exchange.open:
             self._interrupt(OrchestratorError("the client was closed during this stream", retryable=True))
-            with contextlib.suppress(RuntimeError):  # nobody is reading
-                if self._timer is not None:
-                    self._timer.reschedule(self.loop.time())
+            if self._timer is not None:
+                self._timer.cut_short()
 
     def _usage_so_far(self) -> Usage:
         return chat_usage_so_far(self._exchange.request, self._source.usage, self._collector.text)
@@ -166,6 +166,11 @@ class OpenStream:
     def unfinished(self) -> bool:
         """Nobody has come to an end of it yet."""
         return self._exchange.open
+
+    @property
+    def closed(self) -> bool:
+        """It was ended by its reader before its end: nothing more can be had of it."""
+        return not (self._exchange.open or self._ready or self.reply or self._error)
 
     def abandon(self) -> None:
         """Like `close`, for a stream that was forgotten: from any thread, after its event loop too."""
