@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
+import weakref
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Any, Generic, TypeAlias, TypeVar
 
@@ -42,18 +43,20 @@ class LoopPools(Generic[PoolT]):
         self._dispose = dispose
         self._forget = forget
         self._start_afresh()
+        _ALL.add(self)
 
     def _start_afresh(self) -> None:
         self._pools: dict[_Key, PoolT] = {}
         self._guards: dict[_Key, AsyncGenerator[None]] = {}
         self._lock = threading.Lock()
-        self._pid = os.getpid()
+
+    def forked(self) -> None:
+        """In a child process: leave what was inherited alone."""
+        _inherited.append((self._pools, self._guards))
+        self._start_afresh()
 
     def find(self, endpoint: Endpoint) -> PoolT | None:
         """The running loop's pool for this endpoint, None before `open` made it."""
-        if self._pid != os.getpid():
-            _inherited.append((self._pools, self._guards))
-            self._start_afresh()
         return self._pools.get((asyncio.get_running_loop(), endpoint))
 
     async def open(self, endpoint: Endpoint) -> PoolT:
@@ -96,3 +99,14 @@ class LoopPools(Generic[PoolT]):
         for key in [key for key in self._pools if key[0].is_closed()]:
             self._guards.pop(key, None)
             self._forget(self._pools.pop(key))
+
+
+_ALL: weakref.WeakSet[LoopPools[Any]] = weakref.WeakSet()
+
+
+def _after_fork_in_child() -> None:
+    for pools in list(_ALL):
+        pools.forked()
+
+
+os.register_at_fork(after_in_child=_after_fork_in_child)

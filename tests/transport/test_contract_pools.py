@@ -208,11 +208,10 @@ def test_forked_children_use_their_own_connections(make: Make) -> None:
     with served_in_thread(replies(answer(BODY))) as server, asyncio.Runner() as runner:
         assert runner.run(call(server.url())) == BODY
         pools: Any = transport._pools  # type: ignore[attr-defined]
-        with pools._lock:
+        with pools._lock:  # as another thread of the parent may have it
             pid = os.fork()
         if pid == 0:
             code = 1
-            pools._lock.acquire(blocking=False)  # as another thread of the parent would have left it
             signal.alarm(10)
             try:
                 code = 0 if asyncio.run(call(server.url())) == BODY else 2
