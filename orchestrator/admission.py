@@ -10,7 +10,6 @@ long it is worth asking again.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
@@ -31,25 +30,24 @@ __all__ = ["Admission"]
 _LOOK_AGAIN_S = 1.0
 
 
-@dataclass(slots=True)
 class _Round:
-    """What one look at all candidates found."""
+    """What one look at all candidates found. Nothing, mostly: so what there is stands in the class."""
 
-    room_at: float = math.inf
+    room_at = math.inf
     """When one of those without room may have some; `inf`: when somebody else is done."""
 
-    full: list[Gate] = field(default_factory=list)
-    rested_at: float = math.inf
+    full: tuple[Gate, ...] = ()
+    rested_at = math.inf
     """When the first one that its vendor told to pause may be asked."""
 
-    hesitant: list[Candidate] = field(default_factory=list)
+    hesitant: tuple[Candidate, ...] = ()
     """Those that return from an outage and get a share of the calls only."""
 
-    broken: list[Candidate] = field(default_factory=list)
-    mended_at: float = math.inf
+    broken: tuple[Candidate, ...] = ()
+    mended_at = math.inf
     """When the first of the broken may be asked again."""
 
-    recovering: bool = False
+    recovering = False
     """A limit that was lowered is on its way back: what it says of waiting is too long."""
 
     @property
@@ -170,11 +168,11 @@ class Admission:
         if breaker is not None:
             mended = breaker.ready_at(now)
             if mended > now:
-                seen.broken.append(candidate)
+                seen.broken += (candidate,)
                 seen.mended_at = min(seen.mended_at, mended)
                 return False
             if not breaker.favoured(now, self._random.random):
-                seen.hesitant.append(candidate)
+                seen.hesitant += (candidate,)
                 return False
         return True
 
@@ -241,7 +239,7 @@ class Admission:
             if spending is not None:
                 spending.withdraw()
             if candidate not in seen.broken:
-                seen.broken.append(candidate)
+                seen.broken += (candidate,)
             return None
         retry = any(error.provider == deployment.provider for error in call.progress.failures)
         return Exchange(
@@ -257,7 +255,7 @@ class Admission:
             )
             return
         seen.room_at = min(seen.room_at, now + wait)
-        seen.full.append(candidate.deployment.gate)
+        seen.full += (candidate.deployment.gate,)
 
     async def _probe(self, call: Call, now: float, ticket: Ticket | None, seen: _Round) -> Exchange | None:
         """Everybody is broken: let this call find out about the one that is due first, instead of failing."""
