@@ -72,13 +72,17 @@ def main() -> None:
         works = [replace(work, tls=True) for work in works]
     comparison = compare(works, args)
     figures = measure_figures([name for name in FIGURES if not chosen or name in (args.figures or ())], args.rounds)
-    tables = {"comparison": markdown(overview(comparison)) if works else "", "figures": markdown(figures)}
-    print("\n\n".join([*filter(None, tables.values()), machine()]))
+    tables = {
+        "comparison": markdown(overview(comparison)) if comparison else "",
+        "figures": markdown(figures) if figures else "",
+        "machine": machine(),
+    }
+    print("\n\n".join(filter(None, tables.values())))
     if args.json:
         rows = {work.name: {peer: result.rows for peer, result in results.items()} for work, results in comparison}
-        args.json.write_text(json.dumps({"machine": machine(), "works": rows, "figures": figures}, indent=1))
+        args.json.write_text(json.dumps({"machine": tables["machine"], "works": rows, "figures": figures}, indent=1))
     if args.markdown:
-        fill(args.markdown, tables | {"machine": machine()})
+        fill(args.markdown, tables)
 
 
 if __name__ == "__main__":

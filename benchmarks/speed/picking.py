@@ -12,7 +12,7 @@ from orchestrator.policies.route import Ordered, Weighted
 from orchestrator.spec.events import CallContext
 from orchestrator.spec.routing import Chooser, Health, TokenMix
 
-__all__ = ["pick_us", "slowest_pick"]
+__all__ = ["choosers", "pick_us", "slowest_pick"]
 
 _DRAWS = 2000
 
@@ -23,7 +23,8 @@ class _Candidate:
     health: Health = field(default_factory=Health)
 
 
-def _choosers(size: int) -> dict[str, Chooser]:
+def choosers(size: int) -> dict[str, Chooser]:
+    """One per rule, over so many picks."""
     picks = [_Candidate(f"deployment-{number}") for number in range(size)]
     for number, one in enumerate(picks):
         one.health.in_flight = 1 + number % 7
@@ -52,5 +53,5 @@ def pick_us(chooser: Chooser) -> float:
 
 def slowest_pick(size: int) -> dict[str, float]:
     """By rule, and the most of all as `us`."""
-    found = {rule: pick_us(chooser) for rule, chooser in _choosers(size).items()}
+    found = {rule: pick_us(chooser) for rule, chooser in choosers(size).items()}
     return {"us": max(found.values()), **found}
