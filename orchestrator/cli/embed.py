@@ -45,7 +45,8 @@ def embed(
             return
         (_rows if as_csv else _preview)(reply, given)
         warn(reply.warnings)
-        opened.meter.tell(f", space {reply.space}")
+        vectors = "1 vector" if len(reply.vectors) == 1 else f"{len(reply.vectors):,} vectors"
+        opened.meter.tell(f", {vectors} of {reply.dimensions:,} numbers, space {reply.space}")
 
 
 def _rows(reply: EmbedReply, given: list[str]) -> None:
@@ -55,4 +56,5 @@ def _rows(reply: EmbedReply, given: list[str]) -> None:
 def _preview(reply: EmbedReply, given: list[str]) -> None:
     for text, vector in zip(given, reply.vectors, strict=True):
         numbers = " ".join([f"{number:8.4f}" for number in vector[:_SHOWN_NUMBERS]])
-        typer.echo(f"{numbers} ... {len(vector)} numbers  {printable(text[:_SHOWN_CHARACTERS])}")
+        shown = text if len(text) <= _SHOWN_CHARACTERS else f"{text[: _SHOWN_CHARACTERS - 1]}…"
+        typer.echo(f"{numbers}  …  {printable(shown)}")

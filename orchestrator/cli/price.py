@@ -141,25 +141,40 @@ def _print_table(answer: _Answer) -> None:
     console = Console(highlight=False)
     volume = (f"{answer.calls:,} calls",) if answer.calls else ()
     table = rich_table(console, "", "a call", *volume)
+    amounts = [amount for quote in answer.quotes for amount in (*quote.cost.buckets.values(), quote.cost.total)]
+    one, many = _decimals(amounts, 1), _decimals(amounts, answer.calls or 1)
     for quote in answer.quotes:
         model = "" if quote.deployment.endswith(quote.model) else f" [dim]{escape(quote.model)}[/dim]"
         table.add_row(f"[bold]{escape(quote.deployment)}[/bold]{model}")
         for bucket, amount in quote.cost.buckets.items():
-            table.add_row(f"  {bucket.replace('_', ' ')}", *_amounts(amount, answer.calls))
-        table.add_row("  total", *_amounts(quote.cost.total, answer.calls), style="bold")
+            table.add_row(f"  {bucket.replace('_', ' ')}", *_amounts(amount, answer.calls, one, many))
+        table.add_row("  total", *_amounts(quote.cost.total, answer.calls, one, many), style="bold")
     console.print(table)
     for quote in answer.quotes:
         if quote.cost.unknown:
             console.print(f"[yellow]unknown[/yellow]: {escape(quote.deployment)}: {escape(quote.cost.unknown)}")
-    console.print(f"Prices in force at {answer.at:%Y-%m-%d %H:%M} UTC.", style="dim")
+    console.print(f"{_asked(answer.usage)}; prices in force at {answer.at:%Y-%m-%d %H:%M} UTC.", style="dim")
 
 
-def _amounts(amount: Decimal | None, calls: int | None) -> list[str]:
-    from orchestrator.cli.calling import dollars  # noqa: PLC0415
+def _asked(usage: Usage) -> str:
+    cached = f" ({usage.cache_read_tokens:,} cached)" if usage.cache_read_tokens else ""
+    counts = [f"{usage.input_tokens:,} tokens in{cached}"] if usage.input_tokens is not None else []
+    counts += [f"{usage.output_tokens:,} out"] if usage.output_tokens else []
+    counts += [f"{usage.search_units:g} search units"] if usage.search_units is not None else []
+    return "For " + ", ".join(counts)
 
+
+def _decimals(amounts: Sequence[Decimal | None], calls: int) -> int:
+    """Digits after the point that show all of them exactly, so that a column can be read down."""
+    exponents = [_times(amount, calls).normalize().as_tuple().exponent for amount in amounts if amount]
+    most = max((-exponent for exponent in exponents if isinstance(exponent, int)), default=0)
+    return max(2, most) if most > 0 else 0
+
+
+def _amounts(amount: Decimal | None, calls: int | None, one: int, many: int) -> list[str]:
     if amount is None:
         return ["?"] * (2 if calls else 1)
-    return [dollars(amount), *([dollars(_times(amount, calls))] if calls else [])]
+    return [f"${amount:,.{one}f}", *([f"${_times(amount, calls):,.{many}f}"] if calls else [])]
 
 
 def _print_json(answer: _Answer) -> None:

@@ -258,7 +258,7 @@ def test_embed_shows_beginnings_rows_or_json(run: Run, sim: Simulator) -> None:
     """Vectors come as a preview, as rows of numbers, or as JSON with the name of their space."""
     preview = run("embed", "search", "first", "second")
     assert [line.split()[-1] for line in preview.stdout.splitlines()] == ["first", "second"]
-    assert "1536 numbers" in preview.stdout
+    assert "2 vectors of 1,536 numbers, " in preview.stderr
     assert "space text-embedding-3-small@1536" in preview.stderr
     rows = run("embed", "search", "--csv", "--dimensions", "3", stdin="first\n\nsecond\n").stdout.splitlines()
     assert [len(row.split(",")) for row in rows] == [3, 3]

@@ -41,7 +41,7 @@ class Observer:
             for about, text in self._remarks(event):
                 if about not in self._told:
                     self._told.add(about)
-                    self._screen.say("client", text)
+                    self._screen.tell(text)
 
     def new_act(self) -> tuple[Counter[str], int]:
         """Start counting anew. Gives the answers of the past act by deployment, and how many took a detour."""
@@ -63,11 +63,9 @@ class Observer:
     def _notice(self, event: NoticeEvent) -> None:
         if event.name == "llm.config.reloaded":
             self.reloaded += 1
-            self._screen.say(
-                "client", f"took the new file over (config_hash {event.details['config_hash']}); nothing was restarted"
-            )
+            self._screen.tell("took the new file over; nothing was restarted")
         else:
-            self._screen.say("client", event.message)
+            self._screen.tell(event.message)
 
     def _remarks(self, event: CallEvent) -> Iterator[tuple[str, str]]:
         """What might be worth a word: a key to say it once, and the words."""

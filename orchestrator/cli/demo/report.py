@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import shlex
-import shutil
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from pathlib import Path
 
@@ -17,34 +16,22 @@ from rich.table import Table
 from orchestrator.cli.demo.audit import Audit, Line
 from orchestrator.cli.demo.stage import CHATTING
 from orchestrator.cli.demo.story import Act
-from orchestrator.cli.demo.sums import Share, by_act, by_model, by_tenant, detours, swap
+from orchestrator.cli.demo.sums import Share, by_act, by_model, detours, swap
 from orchestrator.cli.demo.traffic import Traffic
 
 __all__ = ["report", "way_on"]
-
-_DETOURS = "jq -c 'select(.attempts) | [.tenant, .duration_ms, .cost_usd, (.attempts[] | .deployment, .error)]'"
-_SUM = (
-    "python3 -c 'import json, sys; from decimal import Decimal; "
-    'print(sum(json.loads(line, parse_float=Decimal).get("cost_usd") or 0 for line in open(sys.argv[1])), "USD")\''
-)
-_PYTHON = """\
-  from orchestrator import Orchestrator
-
-  with Orchestrator({"version": 1, "routes": {"answer": "openai/gpt-4o-mini"}}) as llm:
-      reply = llm.chat("answer", "Which plan includes SSO?", tenant="acme")
-      print(reply.text, reply.cost.total)"""
 
 
 def report(console: Console, traffic: Traffic, lines: Sequence[Line], acts: Sequence[Act], found: Audit) -> None:
     """Print everything but the way on."""
     console.print()
-    console.print(_outcome(traffic, lines))
+    for line in _outcome(traffic, lines):
+        console.print(line)
     console.print()
     console.print(_acts(lines, acts))
     console.print(_models(lines))
-    console.print(_tenants(lines))
-    console.print(_swap(lines))
-    console.print(_check(found), soft_wrap=not console.is_terminal)
+    for line in (_swap(lines), _check(found)):
+        console.print(line, soft_wrap=not console.is_terminal)
 
 
 def _table(title: str, *columns: str) -> Table:
@@ -55,18 +42,15 @@ def _table(title: str, *columns: str) -> Table:
     return table
 
 
-def _outcome(traffic: Traffic, lines: Sequence[Line]) -> Table:
+def _outcome(traffic: Traffic, lines: Sequence[Line]) -> Iterator[str]:
     moved, again = detours(lines)
     lost = traffic.asked - traffic.answered
     why = Counter(type(error).__name__ for error in traffic.failures)
     reasons = f" ({', '.join(f'{count} {name}' for name, count in why.items())})" if why else ""
-    table = Table.grid(padding=(0, 2))
-    questions = f"{traffic.asked} asked, {traffic.answered} answered, {_marked(lost)} lost{reasons}"
-    table.add_row("[bold]Questions[/]", questions)
-    table.add_row("[bold]Calls[/]", f"{len(lines)} in the log, one line each")
-    table.add_row("[bold]Failovers[/]", f"{moved} to another deployment, {again} retries at the same one")
-    table.add_row("[bold]Streams[/]", f"{traffic.broken} broke off in mid-answer and were asked again")
-    return table
+    yield f"[bold]{traffic.asked} questions asked, {traffic.answered} answered, {_marked(lost)} lost[/]{reasons}"
+    yield f"{moved} calls moved to another deployment; {again} were tried again at the same one"
+    streams = "1 stream" if traffic.broken == 1 else f"{traffic.broken} streams"
+    yield f"{streams} broke off in mid-answer, and the application asked again"
 
 
 def _marked(count: int) -> str:
@@ -74,7 +58,7 @@ def _marked(count: int) -> str:
 
 
 def _acts(lines: Sequence[Line], acts: Sequence[Act]) -> Table:
-    title = "Chats of route answer, by act and by the deployment that answered"
+    title = "Who answered the chats"
     table = _table(title, "act", *CHATTING, "failed tries", "p50 ms", "p95 ms")
     for name, share in by_act(lines, acts).items():
         answers = [_count(share.by_deployment.get(who, 0)) for who in CHATTING]
@@ -88,22 +72,12 @@ def _ms(share: Share, part: float) -> str:
 
 
 def _models(lines: Sequence[Line]) -> Table:
-    table = _table("Cost by model", "vendor and model", "answers", "input", "output", "units", "USD")
+    table = _table("The bill", "vendor and model", "answers", "input", "output", "units", "USD")
     shares = by_model(lines)
     for name, share in sorted(shares.items()):
         units = _count(share.search_units)
         tokens = (_count(share.input_tokens), _count(share.output_tokens), units)
         table.add_row(name, str(share.calls), *tokens, _usd(share))
-    _total(table, list(shares.values()), 4)
-    return table
-
-
-def _tenants(lines: Sequence[Line]) -> Table:
-    table = _table("Cost by tenant", "tenant", "calls", "tokens", "p50 ms", "p95 ms", "USD")
-    shares = by_tenant(lines)
-    for name, share in sorted(shares.items()):
-        tokens = _count(share.input_tokens + share.output_tokens)
-        table.add_row(name, str(share.calls), tokens, _ms(share, 0.5), _ms(share, 0.95), _usd(share))
     _total(table, list(shares.values()), 4)
     return table
 
@@ -116,13 +90,10 @@ def _total(table: Table, shares: Sequence[Share], gap: int) -> None:
     table.add_row("all", *[""] * gap, _usd(total), style="bold")
 
 
-def _swap(lines: Sequence[Line]) -> Table:
-    columns = ("model", "answers", "p50 ms", "p95 ms", "USD per 1,000 answers")
-    table = _table(f"Deployment {CHATTING[0]}, before and after the edit", *columns)
-    for model, share in swap(lines, CHATTING[0]).items():
-        each = share.cost_usd * 1000 / share.calls
-        table.add_row(model, str(share.calls), _ms(share, 0.5), _ms(share, 0.95), f"{each:.4f}")
-    return table
+def _swap(lines: Sequence[Line]) -> str:
+    """What the new model costs, beside the old one."""
+    parts = [f"{model} ${share.cost_usd * 1000 / share.calls:.4f}" for model, share in swap(lines, CHATTING[0]).items()]
+    return f"[bold]Swap:[/] 1,000 answers of {CHATTING[0]}, before and after the edit: {', '.join(parts)}"
 
 
 def _count(number: int) -> str:
@@ -149,22 +120,15 @@ def _check(found: Audit) -> str:
     return text
 
 
-def way_on(console: Console, file: Path, log: Path) -> None:
-    """Where everything is, and what to try next. Commands are printed as they are, to be copied."""
-
-    def plain(text: str) -> None:
-        console.print(text, markup=False, soft_wrap=True)
-
-    console.print("\n[bold]The file[/] that decided all this, and [bold]the log[/] that the tables were made of:")
-    plain(f"  {file}\n  {log}")
-    quoted = shlex.quote(str(log))
-    console.print("\n[bold]Next:[/] add up the log yourself, to the last digit.")
-    plain(f"  {_SUM} {quoted}")
-    if shutil.which("jq"):
-        console.print("\n[bold]Next:[/] see which calls took a detour.")
-        plain(f"  {_DETOURS} {quoted}")
-    console.print(
-        "\n[bold]Next:[/] call a real vendor, with OPENAI_API_KEY set. Then move the mapping into a file of your own,"
-        " and edit that while your application runs."
-    )
-    plain(_PYTHON)
+def way_on(console: Console, file: Path) -> None:
+    """What to try next. Commands are printed as they are, to be copied."""
+    folder = shlex.quote(str(file.parent))
+    named = f"--file {folder}/{file.name}"
+    for about, command in (
+        ("The same bill from the log, by whom you like:", f"orchestrator costs {named} --by tenant"),
+        ("and as a page that opens offline:", f"orchestrator dashboard {named} -o {folder}/report.html"),
+        ("Who answers what, by the file:", f"orchestrator routes {named}"),
+        ("A file for your own vendors:", "orchestrator init"),
+    ):
+        console.print(f"{'' if about.startswith('and') else chr(10)}{about}", style="dim")
+        console.print(f"  {command}", markup=False, soft_wrap=True)

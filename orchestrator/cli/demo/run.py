@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from orchestrator import AsyncOrchestrator, OrchestratorError
+from orchestrator.cli.calling import dollars
 from orchestrator.cli.demo.audit import audit, read_log
 from orchestrator.cli.demo.observer import Observer
 from orchestrator.cli.demo.pace import FAST, NORMAL, Pace
@@ -19,6 +20,7 @@ from orchestrator.cli.demo.traffic import Traffic
 
 __all__ = ["run"]
 
+_QUESTION = "Which plan includes SSO?"
 _FAILED = 1
 _INTERRUPTED = 130
 _BOOKS_CLOSED_WITHIN_S = 5.0
@@ -46,14 +48,27 @@ async def _play(stage: Stage, screen: Screen, pace: Pace, seed: int) -> int:
     story = Story(stage, screen, observer, pace)
     with screen:
         async with AsyncOrchestrator.from_file(stage.file, sinks=[observer]) as llm:
+            await _one_call(screen, llm)
             traffic = Traffic(llm, questions(seed), lambda: screen.count(traffic.ended, traffic.in_flight))
             await _perform(story, traffic, pace)
     await _books_closed(stage)
     lines = read_log(stage.log)
     found = audit(lines, stage.simulator.ledger)
     report(screen.console, traffic, lines, story.acts, found)
-    way_on(screen.console, stage.file, stage.log)
+    way_on(screen.console, stage.file)
     return 0 if traffic.answered == traffic.asked and found.agrees else _FAILED
+
+
+async def _one_call(screen: Screen, llm: AsyncOrchestrator) -> None:
+    """What the application writes, and what it gets."""
+    console = screen.console
+    console.print("[bold]One call[/] of the application:")
+    console.print(f'  reply = llm.chat("answer", "{_QUESTION}", tenant="acme")', markup=False, soft_wrap=True)
+    reply = await llm.chat("answer", _QUESTION, tenant="acme", tags={"feature": "faq"})
+    counts = f"{reply.usage.input_tokens} tokens in, {reply.usage.output_tokens} out"
+    total = "" if reply.cost.total is None else f", {dollars(reply.cost.total)}"
+    took = f"{reply.timings.duration_ms / 1e3:.1f} s"
+    console.print(f"  {reply.deployment} ({reply.model}), {counts}{total}, {took}\n", style="dim", markup=False)
 
 
 async def _perform(story: Story, traffic: Traffic, pace: Pace) -> None:
@@ -79,10 +94,9 @@ async def _books_closed(stage: Stage) -> None:
 def _introduce(screen: Screen, stage: Stage) -> None:
     console = screen.console
     vendors = ", ".join(f"{name} ({wire})" for name, wire in VENDORS.items())
-    console.print("[bold]orchestrator demo[/]: one application, three vendors, one bad day.\n")
+    console.print("[bold]orchestrator demo[/]: one application, three vendors, one bad day\n")
     console.print(
-        f"The vendors are simulated on this machine, and their answers are made up: {vendors}, each speaking that API."
-        " HTTP, routing, retries, limits, prices and the log are the real thing. Nothing leaves this machine."
+        f"The vendors are simulated on this machine, and their answers are made up: {vendors}. Routing, retries,"
+        " limits, prices and the log are the real thing. Nothing leaves this machine."
     )
-    console.print("The application asks for `answer`, `search` and `rank`; who answers is said in")
-    console.print(f"  {stage.file}\n", markup=False, soft_wrap=True)
+    console.print(f"Who answers what is said in {stage.file}\n", markup=False, soft_wrap=True)

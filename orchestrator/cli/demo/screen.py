@@ -1,4 +1,4 @@
-"""Where the demo speaks: lines with the time, and on a terminal a progress bar below them."""
+"""Where the demo speaks: lines with the seconds, and on a terminal a progress bar below them."""
 
 from __future__ import annotations
 
@@ -12,8 +12,6 @@ from rich.table import Table
 from rich.text import Text
 
 __all__ = ["Screen"]
-
-_STYLES = {"demo": "bold magenta", "client": "cyan"}
 
 
 class Screen:
@@ -38,9 +36,11 @@ class Screen:
             disable=self._plain,
             expand=True,
         )
+        self._began = time.monotonic()
         self._task = self._progress.add_task("questions", total=total, in_flight=0)
 
     def __enter__(self) -> Self:
+        self._began = time.monotonic()
         self._progress.start()
         return self
 
@@ -54,12 +54,21 @@ class Screen:
         total = self._progress.tasks[0].total or 0
         self._progress.update(self._task, completed=ended, in_flight=in_flight, total=max(total, ended))
 
-    def say(self, who: str, text: str) -> None:
-        """One line: `demo` for what is done to the vendors, `client` for what the application's client noticed."""
-        clock = time.strftime("%H:%M:%S")
+    def begin(self, act: str, text: str) -> None:
+        """One line: an act, and what is done to the vendors or to the file."""
+        self._line(Text(act, "bold magenta"), Text(text, "bold"))
+
+    def tell(self, text: str) -> None:
+        """One line: what the application's client noticed."""
+        self._line(Text(), Text(text))
+
+    def _line(self, act: Text, text: Text) -> None:
+        clock = f"{time.monotonic() - self._began:4.1f} s"
         if self._plain:
-            self.console.print(f"{clock}  {who:6}  {text}", markup=False, soft_wrap=True)
+            self.console.print(f"{clock}  {act.plain:10}  {text.plain}", markup=False, soft_wrap=True)
             return
         line = Table.grid(padding=(0, 2, 0, 0))
-        line.add_row(Text(clock, "dim"), Text(f"{who:6}", _STYLES[who]), text)
+        line.add_column(style="dim", no_wrap=True)
+        line.add_column(width=10, no_wrap=True)
+        line.add_row(clock, act, text)
         self.console.print(line)

@@ -51,7 +51,7 @@ class Story:
 
     async def _calm(self) -> None:
         pace = self._pace
-        self._begin("calm", f"all is well; about {pace.questions_per_s:g} questions a second, {FAILING} answers chats")
+        self._begin("calm", f"about {pace.questions_per_s:g} questions a second; {FAILING} answers the chats")
         await asyncio.sleep(pace.calm_s)
 
     async def _rate_limit(self) -> None:
@@ -78,7 +78,7 @@ class Story:
         await asyncio.sleep(self._pace.revived_s)
 
     async def _swap(self, in_flight: Callable[[], int]) -> None:
-        text = f"edits the file with {in_flight()} questions in flight: {OLD_MODEL} becomes {NEW_MODEL}"
+        text = f"the file, with {in_flight()} questions in flight: {OLD_MODEL} becomes {NEW_MODEL}"
         self._begin("edited", text)
         self._stage.write(NEW_MODEL)
         give_up = time.monotonic() + _RELOAD_WITHIN_S
@@ -93,11 +93,11 @@ class Story:
         self._sum_up()
         self.acts.append(Act(name, time.time()))
         if text:
-            self._screen.say("demo", text)
+            self._screen.begin(name.capitalize(), text)
 
     def _sum_up(self) -> None:
         answers, detours = self._observer.new_act()
         if self.acts and self.acts[-1].name in _TROUBLE:
             shares = ", ".join(f"{name} {count}" for name, count in answers.most_common())
-            text = f"{self.acts[-1].name}: {answers.total()} chats answered ({shares}), {detours} of them by a detour"
-            self._screen.say("client", text)
+            text = f"meanwhile {answers.total()} chats were answered ({shares}), {detours} of them by a detour"
+            self._screen.tell(text)

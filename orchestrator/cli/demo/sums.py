@@ -12,7 +12,7 @@ from math import ceil
 from orchestrator.cli.demo.audit import Line, Try, tries
 from orchestrator.cli.demo.story import Act
 
-__all__ = ["Share", "by_act", "by_model", "by_tenant", "detours", "swap"]
+__all__ = ["Share", "by_act", "by_model", "detours", "swap"]
 
 
 @dataclass(slots=True)
@@ -73,11 +73,6 @@ def _grouped(lines: Iterable[Line], key: Callable[[Line], str]) -> dict[str, Sha
     for line in lines:
         found.setdefault(key(line), Share()).add_call(line)
     return found
-
-
-def by_tenant(lines: Iterable[Line]) -> dict[str, Share]:
-    """Calls by who made them."""
-    return _grouped(lines, lambda line: line["tenant"] or "none")
 
 
 def by_model(lines: Iterable[Line]) -> dict[str, Share]:

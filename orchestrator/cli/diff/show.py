@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from orchestrator.cli.calling import dollars
 from orchestrator.cli.diff.compare import Comparison, Effect, RouteCheck, Row
 from orchestrator.cli.diff.sides import Side
 
@@ -65,7 +66,7 @@ def _table(comparison: Comparison, rows: list[Row], *, fancy: bool) -> Table:
 
 def _title(side: Side) -> str:
     model = side.deployment.model
-    return escape(side.name if side.name.endswith(model) else f"{side.name} ({model})")
+    return escape(side.name) + ("" if side.name.endswith(model) else f"\n[not bold dim]{escape(model)}[/]")
 
 
 def _shown(value: Any) -> str:
@@ -77,7 +78,7 @@ def _shown(value: Any) -> str:
         case int():
             return f"{value:,}"
         case Decimal():
-            return f"{value.normalize():f}"
+            return dollars(value).removeprefix("$")
         case list():
             return escape(", ".join(value)) or "none"
         case _:
