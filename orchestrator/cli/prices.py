@@ -1,4 +1,4 @@
-"""`orchestrator prices`: what the bundled price book says, and where its two sources disagree. Asks nobody."""
+"""`orchestrator prices`: what a price book says, and where its two sources disagree. Asks nobody."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
 
+from orchestrator.cli.refreshing import refresh
+
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["prices", "rich_table"]
 
 prices = typer.Typer(
-    help="The bundled price book: one model's prices, and where its sources disagree.",
+    help="The price book: one model's prices, where its sources disagree, and a newer book.",
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -32,14 +34,22 @@ Price: TypeAlias = str | list[Any] | None
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON; prices are text with all their digits.")]
 
-_NOT_PRICES = frozenset({"ids", "periods", "rules", "source", "unpriced", "variants"})
+BookFile = Annotated[
+    Path | None, typer.Option("--book", help="A book that `prices refresh` made.", show_default="the bundled one")
+]
+
+_NOT_PRICES = frozenset({"at", "ids", "periods", "places", "rules", "source", "unpriced", "variants"})
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+
+
+prices.command("refresh")(refresh)
 
 
 @prices.command("check")
 def check(
     vendor: Annotated[str | None, typer.Option("--vendor", help="Only this vendor, by its kind or its name.")] = None,
     model: Annotated[str | None, typer.Option("--model", help="Only models with this in their name.")] = None,
+    book: BookFile = None,
     as_json: AsJson = False,
 ) -> None:
     """Where the two sources of the price book disagree, and which row is used.
@@ -47,7 +57,7 @@ def check(
     The prices are those of the day the book was built, outside daily windows. Ends with 0 whether some disagree or not.
     """
     with _mistakes("check"):
-        library = _Library()
+        library = _Library(book)
         if vendor is not None:
             vendor = library.vendor(vendor)
     found = [one for one in library.disagreements() if _wanted(one, vendor, model)]
@@ -57,11 +67,12 @@ def check(
 @prices.command("show")
 def show(
     model: Annotated[str, typer.Argument(help="vendor/model, as the vendor is sent it.")],
+    book: BookFile = None,
     as_json: AsJson = False,
 ) -> None:
     """The row that prices a model: every bucket, by prompt size, over time, by service tier."""
     with _mistakes("show"):
-        entry = _Library().entry(model, datetime.now(UTC))
+        entry = _Library(book).entry(model, datetime.now(UTC))
     (_show_json if as_json else _show_table)(entry)
 
 
@@ -106,23 +117,25 @@ class _Entry:
     book: str
     source: Mapping[str, str]
     sections: tuple[_Section, ...]
+    places: Mapping[str, str]
     ids: tuple[str, ...]
 
 
 class _Library:
-    """The bundled book with its rows as they are written, which a `Book` keeps to itself."""
+    """A book with its rows as they are written, which a `Book` keeps to itself."""
 
-    def __init__(self) -> None:
+    def __init__(self, file: Path | None) -> None:
         from orchestrator import pricing  # noqa: PLC0415
 
-        self._folder = Path(pricing.__file__).parent
-        data = self._read("book.json")
-        self.book: Book = pricing.Book(data)
+        path = file or Path(pricing.__file__).with_name("book.json")
+        self.book: Book = pricing.Book.read(path)
+        data = json.loads(path.read_bytes())
         self._rows: Mapping[str, Mapping[str, Any]] = data["rows"]
         self._names: Mapping[str, str] = data["vendors"]
-
-    def _read(self, name: str) -> Any:
-        return json.loads((self._folder / name).read_bytes())
+        if file is None:
+            self._disagreements = json.loads(path.with_name("disagreements.json").read_bytes())["rows"]
+        else:
+            self._disagreements = data.get("disagreements", {})
 
     def vendor(self, name: str) -> str:
         """The book's name of a vendor.
@@ -145,7 +158,7 @@ class _Library:
 
     def disagreements(self) -> list[_Disagreement]:
         """All of them, by model."""
-        rows = self._read("disagreements.json")["rows"]
+        rows = self._disagreements
         return [self._disagreement(name, rows[name]) for name in sorted(rows)]
 
     def _disagreement(self, name: str, found: Mapping[str, Any]) -> _Disagreement:
@@ -176,7 +189,8 @@ class _Library:
         if row.get("unpriced"):
             raise ConfigError(f"the price book has a row for {asked}, {name}, but no price in it")
         sections = tuple(_sections(row, now))
-        return _Entry(asked, name, self.book.version, self._source(name), sections, tuple(row.get("ids", ())))
+        places, ids = row.get("places", {}), tuple(row.get("ids", ()))
+        return _Entry(asked, name, self.book.version, self._source(name), sections, places, ids)
 
 
 def _nearest(name: str, known: Sequence[str]) -> str:
@@ -275,6 +289,9 @@ def _show_table(entry: _Entry) -> None:
             unit = _unit(bucket).replace("per million", "/ million")
             table.add_row(f"  {bucket.replace('_', ' ')}", _worded(price), unit)
     console.print(table)
+    for place, times in entry.places.items():
+        where = "any place but the global one" if place == "*" else place
+        console.print(f"Tokens cost {times} times as much when processed in {where}.")
     console.print(f"From {' '.join(entry.source.values())}; book {entry.book}.", style="dim")
 
 
@@ -284,16 +301,25 @@ def _title(section: _Section, all_sections: Sequence[_Section]) -> str:
     if section.when is not None:
         tier += f", {_when(section.when)}"
     elif others:
-        dates = sorted(when for when in others if when and ":" not in when)
-        tier += f", before {dates[0]}" if dates else ", at other times"
+        dates = sorted(when for when in others if when and _is_date(when))
+        tier += f", before {_day(dates[0])}" if dates else ", at other times"
     return f"{tier} (in force)" if others and section.in_force else tier
 
 
+def _is_date(when: str) -> bool:
+    return when[4:5] == "-"
+
+
 def _when(when: str) -> str:
-    if ":" not in when:
-        return f"since {when}"
+    if _is_date(when):
+        return f"since {_day(when)}"
     hours, _, days = when.partition(" ")
     return f"{hours} UTC{f' {_days(days)}' if days else ''}"
+
+
+def _day(when: str) -> str:
+    day, _, hour = when.partition("T")
+    return f"{day} {hour} UTC" if hour else day
 
 
 def _days(digits: str) -> str:
@@ -310,6 +336,7 @@ def _show_json(entry: _Entry) -> None:
         "book": entry.book,
         "source": dict(entry.source),
         "ids": list(entry.ids),
+        "places": dict(entry.places),
         "periods": [_period_json(one) for one in entry.sections if one.tier is None],
         "variants": {
             tier: [_period_json(one) for one in entry.sections if one.tier == tier]

@@ -84,8 +84,8 @@ class PricesConfig(FileModel):
 
     file: Text | None = Field(
         default=None,
-        description="A price book to use instead of the bundled one; relative to this file. The bundled one is"
-        " built by scripts/build_price_book.py.",
+        description="A price book to use instead of the bundled one, such as `orchestrator prices refresh` makes;"
+        " relative to this file.",
     )
     vendor_cost: Flag = Field(
         default=True,

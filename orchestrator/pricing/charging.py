@@ -36,7 +36,7 @@ def charge(rates: Rates, usage: Usage, requests: int, terms: Mapping[str, Any] |
         usage = billed(usage, terms)
     _charge_input(buckets, rates, usage)
     _charge_output(buckets, rates, usage)
-    if usage.search_units or "search_unit" in rates:
+    if "search_unit" in rates or (usage.search_units and usage.source == "vendor"):  # estimates have all that may count
         _charge_search_units(buckets, rates, usage)
     if "request" in rates:
         _bill(buckets, rates, "request", requests)

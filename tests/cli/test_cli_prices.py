@@ -207,3 +207,56 @@ def test_tables_fit_80_columns_and_are_plain_in_a_pipe(folder: Path, arguments: 
     assert (done.returncode, done.stderr) == (0, "")
     assert max(map(len, done.stdout.splitlines())) <= 80
     assert not set(done.stdout) & set("\x1b─━│")
+
+
+def prices_map(folder: Path, price: float) -> Path:
+    """A file in LiteLLM's form that knows one model that nobody else does."""
+    path = folder / "map.json"
+    entry = {"mode": "chat", "litellm_provider": "acme", "input_cost_per_token": price, "output_cost_per_token": 2e-6}
+    path.write_text(json.dumps({"acme/m": entry, "sample_spec": {"mode": "chat"}}))
+    return path
+
+
+def test_refresh_makes_a_book_that_is_used(folder: Path) -> None:
+    """A book from a file of prices has its prices, says where they are from, prices calls, and is checked and shown."""
+    told = answered("prices", "refresh", "--from", str(prices_map(folder, 1e-6)), "-o", "book.json", cwd=folder)
+    assert told["sources"][1]["version"].startswith("map.json ")
+    assert told["removed"] > 1000  # what only the bundled book's second source knows
+    assert told["added"] == 1
+    shown = answered("prices", "show", "--book", "book.json", "acme/m", cwd=folder)
+    assert shown["periods"][0]["prices"]["input"]["price"] == "1"
+    assert shown["book"] == told["book"]
+    assert answered("prices", "check", "--book", "book.json", cwd=folder)["disagreements"] == []
+    config = folder / "orchestrator.yaml"
+    config.write_text(FILE + "prices: {file: book.json}\n" + "")
+    found = priced("answer", *CALL, cwd=folder)["mini"]
+    assert (found["price_book"], found["call"]["total_usd"]) == (told["book"], "0.0002805")  # 15 % off
+
+
+def test_refresh_from_the_packages_is_the_bundled_book(folder: Path) -> None:
+    """With the packages that the bundled book was made from, nothing is new; the file is replaced whole."""
+    (folder / "prices.json").write_text("old")
+    told = answered("prices", "refresh", cwd=folder)
+    assert (told["changed"], told["added"], told["removed"]) == (0, 0, 0)
+    assert told["prices"] == len(bundled())
+    assert [path.name for path in folder.iterdir() if path.name != "orchestrator.yaml"] == ["prices.json"]
+    listed = answered("prices", "check", "--book", "prices.json", cwd=folder)["disagreements"]
+    assert listed == answered("prices", "check", cwd=folder)["disagreements"]
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"a": {"mode": "chat"}}', '{"version": "1", "rows": {}}'])
+def test_what_is_no_list_of_prices_is_refused(folder: Path, content: str) -> None:
+    """A file in another form makes no book, and leaves the old one."""
+    (folder / "prices.json").write_text("old")
+    (folder / "wrong.json").write_text(content)
+    done = run("prices", "refresh", "--from", "wrong.json", cwd=folder)
+    assert done.returncode == 2
+    assert "wrong.json" in done.stderr
+    assert (folder / "prices.json").read_text() == "old"
+
+
+def test_a_book_that_cannot_be_written_is_said(folder: Path) -> None:
+    """A folder that is not there ends with 2 and its name."""
+    done = run("prices", "refresh", "-o", "none/book.json", cwd=folder)
+    assert done.returncode == 2
+    assert "none/book.json" in done.stderr

@@ -101,13 +101,15 @@ class _Joining:
                 self._rows.setdefault(f"{vendor}/{model}", other)
             return None
         row = self._rows[known]
+        if windows := litellm_map.off_peak(entry):
+            adopt_weekdays(row, windows)
+            return None  # its price is that of the dear hours, and not to be compared
         odd = differences(row, other, self._date)
         if other is not None and odd and (_is_its_own(vendor, model, known) or _sets_its_own_prices(vendor, known)):
             at = {"at": "us-gov"} if model.startswith(_GOVERNMENT) else {}
             self._rows.setdefault(f"{vendor}/{model}", at | other)
             return {"row": f"{vendor}/{model}", **{bucket: pair[::-1] for bucket, pair in odd.items()}}
         if known.startswith(f"{vendor}/"):
-            adopt_weekdays(row, litellm_map.off_peak(entry))
             complete(row, other, self._date, self._tiers[vendor])
         elif other is not None and not odd and "places" in other:
             # A reseller's row is its maker's, which has no such places.
@@ -135,7 +137,7 @@ def _correct(rows: dict[str, Row]) -> None:
     corrections = json.loads(Path(__file__).with_name("corrections.json").read_bytes())
     for correction in corrections["rows"]:
         for name in correction["models"]:
-            rows[name] = {**rows.get(name, {}), **correction["set"]}
+            rows[name] = {**rows.get(name, {}), **correction["set"], "source": "corrections"}
 
 
 def rendered(book: Mapping[str, Any]) -> bytes:

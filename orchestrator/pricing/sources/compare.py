@@ -82,7 +82,7 @@ def adopt_weekdays(row: Row, windows: list[Mapping[str, Any]]) -> None:
 
     genai-prices cannot say "on weekdays", so it has DeepSeek's peak price on Saturdays and Sundays too.
     """
-    cheap = {day for window in windows if window["hours_utc"] == "00:00-00:00" for day in window["weekdays"]}
+    cheap = {day for window in windows if window["hours_utc"] == "00:00-00:00" for day in window.get("weekdays", ())}
     if not cheap:
         return
     days = "".join(str(day) for day in range(1, 8) if day not in cheap)
