@@ -13,7 +13,17 @@ from typing import Any
 from orchestrator.errors import ConfigError
 from orchestrator.pricing.sources.forms import Prices, Row, as_meant, drop_redundant
 
-__all__ = ["VENDORS", "carried", "entries", "map_path", "off_peak", "placed_entries", "read_map", "row"]
+__all__ = [
+    "VENDORS",
+    "carried",
+    "entries",
+    "for_our_tasks",
+    "map_path",
+    "off_peak",
+    "placed_entries",
+    "read_map",
+    "row",
+]
 
 VENDORS = {
     "amazon_nova": "aws",
@@ -82,7 +92,8 @@ _KEY = re.compile(
     f"(?P<tier>{'|'.join(tier for tier in _TIERS if tier)})?"
 )
 _FURTHER_KEYS = frozenset({
-    "google_maps_grounding_cost_per_query", "input_cost_per_query", "input_cost_per_request", "off_peak_pricing",
+    "explicit_cache_read_input_token_cost", "google_maps_grounding_cost_per_query", "input_cost_per_query",
+    "input_cost_per_request", "off_peak_pricing", "provider_specific_entry.us",
     "regional_endpoint_uplift_multiplier", "regional_processing_uplift_multiplier_eu",
     "regional_processing_uplift_multiplier_us", "search_context_cost_per_query", "tiered_pricing",
     "web_search_billing_unit",
@@ -90,7 +101,12 @@ _FURTHER_KEYS = frozenset({
 
 
 def carried(key: str) -> bool:
-    """Whether a price under that key of the map reaches a row of the book."""
+    """Whether a price under that key of the map reaches a row of the book; `a.b` is the key `b` of the mapping `a`."""
+    outer, _, inner = key.rpartition(".")
+    if outer in {"off_peak_pricing", "tiered_pricing"}:
+        return inner in _BUCKETS
+    if outer == "search_context_cost_per_query":
+        return inner.removeprefix("search_context_size_") in _SIZES
     return key in _FURTHER_KEYS or _KEY.fullmatch(key) is not None
 
 
@@ -133,7 +149,7 @@ def _is_entry(entry: Any) -> bool:
 def entries(data: Mapping[str, Entry]) -> Iterator[tuple[str, str, Entry]]:
     """(vendor, model id, entry) of the models for our tasks."""
     for key, entry in data.items():
-        if _for_our_tasks(entry) and not _REGIONAL.match(key):
+        if for_our_tasks(entry) and not _REGIONAL.match(key):
             yield _vendor(entry["litellm_provider"]), _model_id(key, entry["litellm_provider"]), entry
 
 
@@ -141,14 +157,15 @@ def placed_entries(data: Mapping[str, Entry]) -> Iterator[tuple[str, str, Entry]
     """(vendor, `place/model id`, entry) of what costs something else in one region of AWS or data zone of Azure."""
     for key, entry in data.items():
         match = _PLACED.fullmatch(key)
-        if match and _for_our_tasks(entry):
+        if match and for_our_tasks(entry):
             if match["region"]:
                 yield "aws", f"{match['region']}/{match['id']}", entry
             else:
                 yield "azure", f"{match['zone']}/{match['name']}", entry
 
 
-def _for_our_tasks(entry: Entry) -> bool:
+def for_our_tasks(entry: Entry) -> bool:
+    """Whether the entry is of a model that chats, embeds or ranks."""
     # Some models that make images do so in a chat.
     chats = entry["mode"] == "image_generation" and "/v1/chat/completions" in entry.get("supported_endpoints", ())
     return chats or entry["mode"] in _MODES
@@ -179,6 +196,8 @@ def row(entry: Entry, model: str) -> Row | None:
         return None
     tiers = _by_tier(entry)
     prices = drop_redundant({**tiers.pop(""), **_units(entry)})
+    if "explicit_cache_read_input_token_cost" in entry:  # and counts of cached tokens do not say which price is theirs
+        prices.pop("cache_read", None)
     if entry["mode"] in _NO_OUTPUT:
         prices.pop("output", None)
     if not _is_priced(prices, free=model.endswith(":free"), chat=entry["mode"] not in _NO_OUTPUT):
