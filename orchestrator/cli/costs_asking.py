@@ -25,7 +25,7 @@ def asked(by: Sequence[str], since: str | None, until: str | None, where: Sequen
     """
     names = tuple(dict.fromkeys(_dimension(one, "--by") for one in by))
     conditions = dict(map(_condition, where))
-    return Query(by=names, latency_by=names, where=conditions, since=_time(since), until=_time(until))
+    return Query(by=names, latency_by=((), names), where=conditions, since=_time(since), until=_time(until))
 
 
 def _dimension(name: str, option: str) -> str:

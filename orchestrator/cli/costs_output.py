@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -15,11 +15,12 @@ from rich.markup import escape
 from rich.table import Table
 
 from orchestrator.dashboards.query import Query
-from orchestrator.dashboards.tally import Findings, Key, Latency, Measures, summed
+from orchestrator.dashboards.tally import Findings, Key, Measures, Percentiles, summed
 
 __all__ = ["as_csv", "as_json", "print_table"]
 
 _TIMES = {"day", "hour"}
+_NONE = Percentiles()
 
 
 def _ordered(found: Findings, query: Query) -> list[Key]:
@@ -35,32 +36,29 @@ def _ordered(found: Findings, query: Query) -> list[Key]:
 
 def _rows(found: Findings, query: Query) -> list[dict[str, Any]]:
     return [
-        dict(zip(query.by, key, strict=True)) | found.cells[key].as_json() | _latency(found.latencies.get(key))
+        dict(zip(query.by, key, strict=True)) | found.cells[key].as_json() | _latency(found, query, key)
         for key in _ordered(found, query)
     ]
 
 
-def _latency(latency: Latency | None) -> dict[str, float | None]:
-    latency = latency or Latency()
-    p50, p95, p99 = latency.whole.percentiles_ms(0.5, 0.95, 0.99)
-    first50, first95, first99 = latency.first.percentiles_ms(0.5, 0.95, 0.99)
-    return {
-        "p50_ms": p50, "p95_ms": p95, "p99_ms": p99,
-        "first_p50_ms": first50, "first_p95_ms": first95, "first_p99_ms": first99,
-    }  # fmt: skip
+def _latency(found: Findings, query: Query, key: Key | None) -> dict[str, float | None]:
+    """Percentiles of a row, or of all answers."""
+    numbers = _percentiles(found, query, key).as_json()
+    return {name: value for name, value in numbers.items() if name.endswith("_ms")}
+
+
+def _percentiles(found: Findings, query: Query, key: Key | None) -> Percentiles:
+    return found.latencies[()].get((), _NONE) if key is None else found.latencies[query.by].get(key, _NONE)
 
 
 def as_json(found: Findings, query: Query) -> str:
     """One object: rows, total, unpriced reasons and lines left out. Money is text with all its digits."""
-    whole = Latency()
-    for one in found.latencies.values():
-        whole.merge(one)
     answer = {
         "by": list(query.by),
         "first": found.first,
         "last": found.last,
         "rows": _rows(found, query),
-        "total": found.total().as_json() | _latency(whole),
+        "total": found.total().as_json() | _latency(found, query, None),
         "unpriced": dict(sorted(found.reasons.items())),
         "left_out": found.faults.as_json(),
     }
@@ -69,7 +67,8 @@ def as_json(found: Findings, query: Query) -> str:
 
 def as_csv(found: Findings, query: Query) -> str:
     """A header and the rows, all of them; no total, so that a column adds up."""
-    names = [*query.by, *Measures().as_json(), *_latency(None)]
+    latency = [name for name in _NONE.as_json() if name.endswith("_ms")]
+    names = [*query.by, *Measures().as_json(), *latency]
     text = io.StringIO()
     writer = csv.DictWriter(text, names, lineterminator="\n")
     writer.writeheader()
@@ -88,13 +87,12 @@ def print_table(found: Findings, query: Query, top: int) -> None:
     for name in ("calls", "input", "output", "p50 ms", "p95 ms", "USD"):
         table.add_column(name, justify="right", no_wrap=True)
     for key in shown:
-        table.add_row(*_names(key), *_numbers(found.cells[key], [found.latencies.get(key)]))
+        table.add_row(*_names(key), *_numbers(found.cells[key], _percentiles(found, query, key)))
     if rest:
-        parts = [found.latencies.get(key) for key in rest]
         names = _padded(f"{len(rest)} more", query.by)
-        table.add_row(*names, *_numbers(summed(found.cells[key] for key in rest), parts), style="dim")
+        table.add_row(*names, *_numbers(summed(found.cells[key] for key in rest), _NONE), style="dim")
     table.add_section()
-    table.add_row(*_padded("total", query.by), *_numbers(found.total(), found.latencies.values()), style="bold")
+    table.add_row(*_padded("total", query.by), *_numbers(found.total(), _percentiles(found, query, None)), style="bold")
     console.print(table)
     for note in _notes(found):
         console.print(note, highlight=False)
@@ -112,14 +110,16 @@ def _padded(first: str, by: Sequence[str]) -> list[str]:
     return [first, *[""] * (len(by) - 1)]
 
 
-def _numbers(part: Measures, latencies: Iterable[Latency | None]) -> list[str]:
-    whole = Latency()
-    for one in latencies:
-        if one is not None:
-            whole.merge(one)
-    p50, p95 = whole.whole.percentiles_ms(0.5, 0.95)
+def _numbers(part: Measures, latency: Percentiles) -> list[str]:
     marked = _usd(part.cost_usd) + (" [yellow]+ ?[/]" if part.unpriced else "")
-    return [f"{part.calls:,}", _short(part.input_tokens), _short(part.output_tokens), _ms(p50), _ms(p95), marked]
+    return [
+        f"{part.calls:,}",
+        _short(part.input_tokens),
+        _short(part.output_tokens),
+        _ms(latency.p50_ms),
+        _ms(latency.p95_ms),
+        marked,
+    ]
 
 
 def _ms(value: float | None) -> str:

@@ -22,7 +22,8 @@ ATTEMPT_COLUMNS: Mapping[str, str] = {
     "search_units": _REAL, "reasoning_tokens": _COUNT, "cache_write_1h_tokens": _COUNT, "input_audio_tokens": _COUNT,
     "input_image_tokens": _COUNT, "output_audio_tokens": _COUNT, "usage_source": _TEXT, "response_model": _TEXT,
     "price_asked": _TEXT, "price_terms": "JSON", "price_factor": _TEXT, "priced_at": _TEXT, "cost_unknown": _TEXT,
-    "cost_usd": _TEXT, "price_row": _TEXT, "budgets": _BUDGETS, "maybe_billed": _FLAG, "repair": _FLAG, "request_id": _TEXT,
+    "cost_usd": _TEXT, "price_row": _TEXT, "budgets": _BUDGETS, "maybe_billed": _FLAG, "repair": _FLAG,
+    "request_id": _TEXT,
 }  # fmt: skip
 """Keys of an entry of `attempts` with their DuckDB types."""
 

@@ -1,80 +1,142 @@
 """The engine for many lines: DuckDB (an extra) takes the plain ones, the streaming engine the rest.
 
-Each line is read as text, once, into a table on disk. A line of one attempt and of today's schema is taken apart by
-DuckDB, with its money from the digits in the text; whatever is odd in any way (several attempts, another event, a cut)
-goes to the same code as in the streaming engine. That is why both give the same.
+Lines are read once, whatever number of questions is then asked. What is odd in any way (another event, a cut, an
+amount of no ordinary size) goes to the same code as in the streaming engine. That is why both give the same.
 """
 
 from __future__ import annotations
 
+import os
 import tempfile
-from collections.abc import Iterator, Sequence
-from decimal import Decimal
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from orchestrator.dashboards import statements
-from orchestrator.dashboards.query import Query
+from orchestrator.dashboards.query import SHARES, Query
 from orchestrator.dashboards.streaming import Reader
-from orchestrator.dashboards.tally import AMOUNTS, Call, Findings, Measures
+from orchestrator.dashboards.tally import Call, Findings, Measures, Percentiles
 from orchestrator.errors import ConfigError
 
-__all__ = ["Unfit", "gather_by_duckdb"]
+__all__ = ["DuckLog", "Unfit"]
 
-_MEMORY = "1GB"
 _BATCH = 2000
+_AT_ONCE = 500_000
+_THREADS = min(os.cpu_count() or 1, 8)
+_BASE_MB, _THREAD_MB, _PLENTY_MB = 128, 64, 4096
 
 
 class Unfit(Exception):
     """DuckDB cannot read these files as they are; Python can."""
 
 
-def gather_by_duckdb(names: Sequence[str], query: Query) -> Findings:
-    """As `gather`, of files only.
+class DuckLog:
+    """Files read into tables on disk, for questions about some dimensions. A context manager."""
 
-    Raises:
-        ConfigError: DuckDB is not installed.
-        Unfit: it gave up.
-    """
-    try:
-        import duckdb  # noqa: PLC0415
-    except ImportError:
-        raise ConfigError("DuckDB is not installed: pip install 'model-orchestrator[duckdb]'") from None
-    with tempfile.TemporaryDirectory(prefix="orchestrator-costs-") as directory:
-        database = duckdb.connect(str(Path(directory) / "lines.db"))
+    def __init__(self, names: Sequence[str], dimensions: Collection[str]) -> None:
+        self._names = names
+        self._columns = {column for name in dimensions for column in _columns(name)}
+        self._database: Any = None
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        """Read the lines.
+
+        Raises:
+            ConfigError: DuckDB is not installed.
+            Unfit: it gave up.
+        """
         try:
-            database.execute(f"SET memory_limit = '{_MEMORY}'; SET preserve_insertion_order = false")
-            return _Work(database, query).done(names)
+            import duckdb  # noqa: PLC0415
+        except ImportError:
+            raise ConfigError("DuckDB is not installed: pip install 'model-orchestrator[duckdb]'") from None
+        try:
+            self._open(duckdb, _BASE_MB + _THREAD_MB * _THREADS)
+        except duckdb.OutOfMemoryException:
+            self._stack.close()
+            self._open(duckdb, _PLENTY_MB)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def _open(self, duckdb: Any, memory_mb: int) -> None:
+        directory = self._stack.enter_context(tempfile.TemporaryDirectory(prefix="orchestrator-costs-"))
+        settings = {"threads": _THREADS, "memory_limit": f"{memory_mb}MB", "preserve_insertion_order": False}
+        try:
+            self._database = duckdb.connect(str(Path(directory) / "lines.db"), config=settings)
+            self._stack.enter_context(self._database)
+            self._load(duckdb)
+        except duckdb.OutOfMemoryException:
+            raise
+        except duckdb.Error as error:
+            self._stack.close()
+            raise Unfit from error
+        except BaseException:
+            self._stack.close()
+            raise
+
+    def _load(self, duckdb: Any) -> None:
+        database = self._database
+        files = {"files": list(self._names)}
+        try:
+            database.execute(statements.load(self._columns, warily=False), files)
+        except duckdb.InvalidInputException:
+            database.execute(statements.load(self._columns, warily=True), files)
+        database.execute(statements.uses(self._columns))
+        database.execute("CREATE TABLE again (h UBIGINT, more BIGINT, kept BIGINT)")
+        (count,) = database.execute("SELECT count(*) FROM lines").fetchone()
+        parts = count // _AT_ONCE + 1
+        for part in range(parts):
+            database.execute(statements.again(parts, part))
+        database.execute(statements.FORGET)
+
+    def find(self, query: Query) -> Findings:
+        """Add up what the query asks for.
+
+        Raises:
+            Unfit: DuckDB gave up.
+        """
+        import duckdb  # noqa: PLC0415
+
+        try:
+            return _Question(self._database, query).answered()
         except duckdb.Error as error:
             raise Unfit from error
-        finally:
-            database.close()
 
 
-class _Work:
-    """One reading of files by one query."""
+class _Question:
+    """One query on lines that were read."""
 
     def __init__(self, database: Any, query: Query) -> None:
         self._database = database
         self._query = query
         self._findings = Findings()
 
-    def done(self, names: Sequence[str]) -> Findings:
-        self._load(names)
-        self._add_odd()
-        self._add_plain()
-        return self._findings
-
-    def _load(self, names: Sequence[str]) -> None:
-        self._database.execute(statements.LOAD, {"files": list(names)})
-        self._database.execute(statements.AGAIN)
-        self._database.execute(statements.CALLS.replace("{wanted}", self._wanted()))
+    def answered(self) -> Findings:
+        findings, query = self._findings, self._query
+        self._database.execute(f"CREATE OR REPLACE TEMP VIEW chosen AS SELECT * FROM uses WHERE {self._wanted()}")
+        odd = self._add_odd()
+        findings.faults.duplicates += self._rows("SELECT coalesce(sum(more), 0) FROM again").__next__()[0]
+        for first, last in self._rows(statements.SPAN):
+            findings.span(first, last)
+        self._add_cells()
+        self._add_latencies(odd)
+        for reason, count in self._rows(statements.REASONS):
+            findings.reasons[reason] = findings.reasons.get(reason, 0) + count
+        if query.tags:
+            for name, count in self._rows(statements.TAGS):
+                findings.tags[name] = findings.tags.get(name, 0) + count
+        if query.dearest:
+            findings.dear([Call(*row) for row in self._rows(statements.DEAREST, query.dearest)], query.dearest)
+        return findings
 
     def _wanted(self) -> str:
         query = self._query
-        bounds = [("ts >= {}", query.since), ("ts < {}", query.until)]
+        bounds = [("ts >= TIMESTAMP {}", query.since), ("ts < TIMESTAMP {}", query.until)]
         tests = [form.format(_quoted(ts)) for form, ts in bounds if ts is not None]
-        tests += [f"coalesce({_dimension(name)}, '') = {_quoted(value)}" for name, value in query.where.items()]
+        tests += [_test(name, value) for name, value in query.where.items()]
         return " AND ".join(tests) or "true"
 
     def _rows(self, sql: str, *parameters: Any) -> Iterator[tuple[Any, ...]]:
@@ -82,65 +144,94 @@ class _Work:
         while rows := cursor.fetchmany(_BATCH):
             yield from rows
 
-    def _add_odd(self) -> None:
-        odd = (row[0].encode().strip() for row in self._rows("SELECT odd FROM raw WHERE odd IS NOT NULL"))
-        Reader.over(self._query, self._findings).read(line for line in odd if line)
-
-    def _add_plain(self) -> None:
-        findings, query = self._findings, self._query
-        for (more,) in self._rows("SELECT more FROM again"):
-            findings.faults.duplicates += more
-        for first, last in self._rows(statements.SPAN):
-            findings.span(first, last)
-        self._add_cells()
-        self._add_latencies()
-        for reason, count in self._rows(statements.REASONS):
-            findings.reasons[reason] = findings.reasons.get(reason, 0) + count
-        for name, count in self._rows(statements.TAGS):
-            findings.tags[name] = findings.tags.get(name, 0) + count
-        findings.dear([Call(*row) for row in self._rows(statements.DEAREST, query.dearest)], query.dearest)
+    def _add_odd(self) -> Reader:
+        odd = (row[0].encode().strip() for row in self._rows("SELECT odd FROM lines WHERE odd IS NOT NULL"))
+        reader = Reader(self._query, self._findings)
+        reader.read(line for line in odd if line)
+        return reader
 
     def _add_cells(self) -> None:
-        width = len(self._query.by)
-        for row in self._rows(_grouped(statements.CELLS, self._query.by)):
-            self._findings.cell(row[:width]).add(_measures(row[width:]))
+        names = self._query.by
+        width = len(names)
+        keys, cells = list(map(_dimension, names)), self._findings.cells
+        for row in self._rows(statements.cells(keys, _source(names))):
+            key, part = row[:width], Measures(*row[width:])
+            if key in cells:  # of odd lines
+                cells[key].add(part)
+            else:
+                cells[key] = part
+        if self._findings.whole is not None:
+            for row in self._rows(statements.cells((), "chosen")):
+                self._findings.whole.add(Measures(*row))
 
-    def _add_latencies(self) -> None:
-        width = len(self._query.latency_by)
-        for column, place in (("duration_ms", "whole"), ("first_token_ms", "first")):
-            sql = statements.LATENCIES.replace("{column}", column)
-            for row in self._rows(_grouped(sql, self._query.latency_by, 1)):
-                getattr(self._findings.latency(row[:width]), place).add(row[width], row[width + 1])
+    def _add_latencies(self, odd: Reader) -> None:
+        finest = self._query.finest
+        named = {name: f"k{i}" for i, name in enumerate(finest)}
+        keys = "".join(f"{_dimension(name)} AS {place}, " for name, place in named.items())
+        answers = f"SELECT {keys}us, first_us FROM {_source(finest)} WHERE last AND us IS NOT NULL"
+        with self._more(odd, len(finest)) as more:
+            for names in self._query.latency_by:
+                places = [named[name] for name in names]
+                found = self._rows(statements.latencies(places, f"({answers}{more})"))
+                width = len(names)
+                self._findings.latencies[names] = {row[:width]: _percentiles(row[width:]) for row in found}
+
+    @contextmanager
+    def _more(self, odd: Reader, width: int) -> Iterator[str]:
+        """Durations of odd lines, put beside the others: what is left to say of them after the rest of a statement."""
+        rows = list(odd.durations())
+        if not rows:
+            yield ""
+            return
+        columns = ", ".join([*(f"k{i} VARCHAR" for i in range(width)), "us BIGINT, first_us BIGINT"])
+        self._database.execute(f"CREATE OR REPLACE TEMP TABLE more ({columns})")
+        self._database.executemany(f"INSERT INTO more VALUES ({', '.join('?' * (width + 2))})", rows)
+        yield " UNION ALL SELECT * FROM more"
+        self._database.execute("DROP TABLE more")
 
 
-def _grouped(sql: str, names: Sequence[str], more: int = 0) -> str:
-    keys = "".join(f"{_dimension(name)}, " for name in names)
-    places = ", ".join(str(i + 1) for i in range(len(names) + more))
-    return sql.replace("{keys}", keys).replace("{grouping}", f"GROUP BY {places}" if places else "")
+def _source(names: Collection[str]) -> str:
+    """Attempts, or where a dimension of budgets is named, an attempt for each budget that counts it."""
+    if SHARES.isdisjoint(names):
+        return "chosen"
+    return "(SELECT *, unnest(CASE WHEN len(budgets) > 0 THEN budgets ELSE [NULL] END) AS share FROM chosen)"
 
 
-_COUNTED = (
-    "calls", "attempts", "failed", "errors", *statements.TOKENS, "items", "unpriced", "unpriced_tokens",
-    "retries", "failovers", "repairs",
-)  # fmt: skip
+def _percentiles(row: Sequence[Any]) -> Percentiles:
+    answered, whole, streamed, first = row
+    return Percentiles.of(answered, _ms(whole), streamed, _ms(first))
 
 
-def _measures(row: Sequence[Any]) -> Measures:
-    found = Measures()
-    for name, count in zip(_COUNTED, row, strict=False):
-        setattr(found, name, int(count))
-    for name, amount in zip(AMOUNTS, row[len(_COUNTED) :], strict=True):
-        setattr(found, name, Decimal(amount))
-    return found
+def _ms(found: Sequence[int] | None) -> Sequence[float | None]:
+    return [None] * 3 if found is None else [us / 1000 for us in found]
+
+
+_NAMED = {"model", "error", "deployment", "provider", "price_row"}
+"""Dimensions that are always kept."""
+
+
+def _columns(name: str) -> set[str]:
+    """The columns of `lines` that a dimension is found in."""
+    if name in {"day", "hour"} or name in _NAMED:
+        return set()
+    return {"budgets"} if name in SHARES else {"tags"} if name.startswith("tag:") else {name}
 
 
 def _dimension(name: str) -> str:
     if name in {"day", "hour"}:
-        return f"substr(ts, 1, {10 if name == 'day' else 13})"
+        return statements.DAY if name == "day" else statements.HOUR
+    if name in SHARES:
+        return f"nullif(share.{name}, '')"
     if name.startswith("tag:"):
         return f"nullif(tags->>{_quoted(_pointer(name[4:]))}, '')"
-    column = {"model": "request_model", "error": "error_type"}.get(name, name)
-    return f"nullif(\"{column}\", '')"
+    return f"nullif(\"{name}\", '')"
+
+
+def _test(name: str, value: str) -> str:
+    if name not in SHARES:
+        return f"coalesce({_dimension(name)}, '') = {_quoted(value)}"
+    found = f"list_contains([coalesce(one.{name}, '') FOR one IN budgets], {_quoted(value)})"
+    return f"coalesce({found}, false)" if value else f"coalesce({found}, true)"
 
 
 def _pointer(key: str) -> str:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Context, Decimal
 from typing import Any, Literal, TypeAlias
 
 import orjson
 
+from orchestrator.dashboards.query import SHARES
 from orchestrator.dashboards.tally import Measures, plain_decimal
 from orchestrator.telemetry.lines import SCHEMA
 
@@ -18,6 +19,8 @@ __all__ = ["Reason", "Record", "Repricer", "Use", "as_money", "parse"]
 
 Fault: TypeAlias = Literal["truncated", "foreign", "newer"]
 Reason: TypeAlias = str
+Share: TypeAlias = tuple[str | None, str | None]
+"""A budget's name, and whose share of it."""
 
 _COST = re.compile(rb'"cost_usd":(-?[0-9][0-9.eE+-]*|null)')
 _ROUND = Context(prec=60, rounding=ROUND_HALF_UP)
@@ -38,7 +41,15 @@ class Use:
     error: str | None
     price_row: str | None
     adds: Measures
+    budgets: Any
     reason: Reason | None = None
+
+    def shares(self) -> Sequence[Share]:
+        """The budgets that count it; one without a name if none does."""
+        budgets = self.budgets if isinstance(self.budgets, list) else ()
+        return [(text(one.get("budget")), text(one.get("whose"))) for one in budgets if isinstance(one, dict)] or [
+            (None, None)
+        ]
 
 
 @dataclass(slots=True)
@@ -48,10 +59,12 @@ class Record:
     line: Mapping[str, Any]
     uses: list[Use]
 
-    def values(self, use: Use) -> Callable[[str], str | None]:
-        """Gives the value of a dimension."""
+    def values(self, use: Use, share: Share = (None, None)) -> Callable[[str], str | None]:
+        """Gives the value of a dimension; those of budgets are of this share."""
 
         def value(name: str) -> str | None:
+            if name in SHARES:
+                return share[name == "whose"]
             if name in _OF_USE:
                 return getattr(use, name)  # type: ignore[no-any-return]
             if name.startswith("tag:"):
@@ -136,6 +149,7 @@ def _use(line: Mapping[str, Any], one: Mapping[str, Any], reprice: Repricer | No
         error=error,
         price_row=row,
         adds=_measured(one, cost, failed=error is not None),
+        budgets=one.get("budgets"),
     )
     if use.adds.unpriced:
         use.reason = reason or "not said"

@@ -8,15 +8,16 @@ format; `FORMAT` is its version.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from orchestrator.dashboards.query import Query
-from orchestrator.dashboards.reading import EngineName, gather
+from orchestrator.dashboards.reading import EngineName, Log
 from orchestrator.dashboards.records import Repricer
 from orchestrator.dashboards.savings import Savings
-from orchestrator.dashboards.tally import AMOUNTS, COUNTS, Call, Findings, Key, Latency, Measures, plain_decimal
+from orchestrator.dashboards.sources import STDIN
+from orchestrator.dashboards.tally import AMOUNTS, COUNTS, Call, Findings, Key, Measures, Percentiles, plain_decimal
 
 __all__ = ["FORMAT", "OTHERS", "Rollup", "Table", "Totals", "roll_up"]
 
@@ -52,12 +53,12 @@ class Totals:
     """
 
     sums: Measures
-    latency: Latency
+    latency: Percentiles
     saved_usd: str
 
     def as_json(self) -> dict[str, Any]:
         """One flat mapping."""
-        return self.sums.as_json() | {"saved_usd": self.saved_usd} | _percentiles(self.latency)
+        return self.sums.as_json() | {"saved_usd": self.saved_usd} | self.latency.as_json()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,7 +120,7 @@ def roll_up(
     reprice: Repricer | None = None,
     max_cells: int = MAX_CELLS,
 ) -> Rollup:
-    """Read lines and add them up for a page. Reads twice: first for the span and the tags that there are.
+    """Read lines and add them up for a page. Asks twice: first for the span and the tags that there are.
 
     Args:
         sources: files, directories, patterns, or `-`, which can be read only once and so needs `tags`; by the day then.
@@ -134,15 +135,22 @@ def roll_up(
     Raises:
         ConfigError: as `gather`.
     """
-    limits = Query(where=where or {}, since=since, until=until)
-    grain = "day"
-    if "-" not in sources:
-        survey = gather(sources, limits, engine=engine)
+    limits = Query(where=where or {}, since=since, until=until, tags=True)
+    once = STDIN in sources
+    named = [f"tag:{name}" for name in tags] or ["tags"]
+    needed = {*limits.dimensions, *_DIMENSIONS, *named, "call_id"}
+    with Log(sources, needed, engine=engine, reprice=reprice) as log:
+        survey = Findings() if once else log.find(limits)
+        grain = "day" if once else _grain(survey)
         tags = tags or sorted(survey.tags, key=lambda name: (-survey.tags[name], name))[:_TAGS]
-        grain = _grain(survey)
-    by = (grain, *_DIMENSIONS, *(f"tag:{name}" for name in tags))
-    query = Query(by=by, latency_by=(grain, *_LATENCY), where=limits.where, since=since, until=until, dearest=DEAREST)
-    return _rolled(gather(sources, query, engine=engine, reprice=reprice), query, max_cells)
+        query = replace(
+            limits,
+            by=(grain, *_DIMENSIONS, *(f"tag:{name}" for name in tags)),
+            latency_by=tuple((*of, *time) for time in ((), (grain,)) for of in ((), *((name,) for name in _LATENCY))),
+            dearest=DEAREST,
+            tags=False,
+        )
+        return _rolled(log.find(query), query, max_cells)
 
 
 def _grain(found: Findings) -> str:
@@ -158,9 +166,7 @@ def _grain(found: Findings) -> str:
 def _rolled(found: Findings, query: Query, max_cells: int) -> Rollup:
     savings = Savings()
     saved = savings.of(found.cells, query.by)
-    whole = Latency()
-    for one in found.latencies.values():
-        whole.merge(one)
+    whole = found.latencies[()].get((), Percentiles())
     names = ("time", *query.by[1:])
     return Rollup(
         grain=query.by[0],
@@ -168,7 +174,7 @@ def _rolled(found: Findings, query: Query, max_cells: int) -> Rollup:
         last=found.last,
         totals=Totals(found.total(), whole, plain_decimal(savings.total)),
         cube=_cube(_folded(found.cells, saved, max_cells), names),
-        latency=_latencies(found.latencies),
+        latency=_latencies(found.latencies, query.by[0]),
         dearest=tuple(found.dearest),
         unpriced=dict(sorted(found.reasons.items())),
         notices=dict(sorted(found.notices.items())),
@@ -228,30 +234,17 @@ def _cube(cells: _Cells, names: Sequence[str]) -> Table:
     return Table(keys, measures)
 
 
-def _latencies(found: Mapping[Key, Latency]) -> Table:
-    merged: dict[tuple[str, str | None, str | None], Latency] = {}
-    for key, one in found.items():
-        for time in (None, key[0]):
-            names = [("all", None), *zip(_LATENCY, key[1:], strict=True)]
-            for of, value in names:
-                merged.setdefault((of, value, time), Latency()).merge(one)
-    ordered = sorted(merged, key=lambda key: (key[0], key[1] or "", key[2] or ""))
-    rows = [_percentiles(merged[key]) for key in ordered]
-    keys: dict[str, list[str | None]] = {
-        name: [key[i] for key in ordered] for i, name in enumerate(("of", "value", "time"))
-    }
-    measures = {name: [row[name] for row in rows] for name in _percentiles(Latency())}
-    return Table(keys, measures)
-
-
-def _percentiles(latency: Latency) -> dict[str, Any]:
-    p50, p95, p99 = latency.whole.percentiles_ms(0.5, 0.95, 0.99)
-    first50, first95, first99 = latency.first.percentiles_ms(0.5, 0.95, 0.99)
-    return {
-        "answered": sum(latency.whole.counts.values()), "p50_ms": p50, "p95_ms": p95, "p99_ms": p99,
-        "streamed": sum(latency.first.counts.values()), "first_p50_ms": first50, "first_p95_ms": first95,
-        "first_p99_ms": first99,
-    }  # fmt: skip
+def _latencies(found: Mapping[tuple[str, ...], Mapping[Key, Percentiles]], grain: str) -> Table:
+    keys: dict[str, list[str | None]] = {"of": [], "value": [], "time": []}
+    rows: list[Mapping[str, Any]] = []
+    for names, group in found.items():
+        of = names[0] if names and names[0] != grain else "all"
+        for key, percentiles in sorted(group.items(), key=lambda item: [value or "" for value in item[0]]):
+            place = dict(zip(names, key, strict=True))
+            for name, value in (("of", of), ("value", place.get(of)), ("time", place.get(grain))):
+                keys[name].append(value)
+            rows.append(percentiles.as_json())
+    return Table(keys, {name: [row[name] for row in rows] for name in Percentiles().as_json()})
 
 
 def _coded(column: Sequence[str | None]) -> dict[str, Any]:

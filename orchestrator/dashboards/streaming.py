@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 
-from orchestrator.dashboards.query import Query
+from orchestrator.dashboards.query import SHARES, Query
 from orchestrator.dashboards.records import Record, Repricer, Use, parse
-from orchestrator.dashboards.tally import Call, Findings, rounded_us, summed
+from orchestrator.dashboards.tally import Call, Findings, Key, Latency, Measures, rounded_us, summed
 
 __all__ = ["Reader"]
 
 _MAX_UNPACKED = 200_000
+_ONE_SHARE = ((None, None),)
 
 
 class _Seen:
@@ -52,19 +52,19 @@ class _Seen:
         self._unpacked = 0
 
 
-@dataclass(slots=True)
 class Reader:
     """Adds lines to findings."""
 
-    query: Query
-    findings: Findings
-    reprice: Repricer | None
-    _seen: _Seen
-
-    @classmethod
-    def over(cls, query: Query, findings: Findings, reprice: Repricer | None = None) -> Reader:
-        """A reader that has seen nothing yet."""
-        return cls(query, findings, reprice, _Seen())
+    def __init__(self, query: Query, findings: Findings, reprice: Repricer | None = None) -> None:
+        self.query = query
+        self.findings = findings
+        self.reprice = reprice
+        self._seen = _Seen()
+        self._latencies: dict[Key, Latency] = {}
+        self._several = not SHARES.isdisjoint(query.by)
+        self._several_latencies = not SHARES.isdisjoint(query.finest)
+        if self._several:
+            findings.whole = Measures()
 
     def read(self, lines: Iterable[bytes]) -> None:
         """Add the lines."""
@@ -100,15 +100,17 @@ class Reader:
         query, findings = self.query, self.findings
         chosen = [use for use in record.uses if self._wanted(record, use)]
         for use in chosen:
-            value = record.values(use)
-            findings.cell(tuple(map(value, query.by))).add(use.adds)
+            for share in use.shares() if self._several else _ONE_SHARE:
+                findings.cell(tuple(map(record.values(use, share), query.by))).add(use.adds)
+            if findings.whole is not None:
+                findings.whole.add(use.adds)
             if use.reason is not None:
                 findings.reasons[use.reason] = findings.reasons.get(use.reason, 0) + 1
         if not chosen:
             return
         line = record.line
         findings.span(line["ts"], line["ts"])
-        tags = line.get("tags")
+        tags = line.get("tags") if query.tags else None
         for name in tags if isinstance(tags, dict) else ():
             findings.tags[name] = findings.tags.get(name, 0) + 1
         if chosen[-1] is record.uses[-1]:
@@ -117,18 +119,44 @@ class Reader:
             self._add_dear(record, chosen)
 
     def _wanted(self, record: Record, use: Use) -> bool:
-        value = record.values(use)
-        return all((value(name) or "") == wanted for name, wanted in self.query.where.items())
+        where = self.query.where
+        if not where:
+            return True
+        shares = use.shares() if not SHARES.isdisjoint(where) else _ONE_SHARE
+        return all(
+            any((record.values(use, share)(name) or "") == wanted for share in shares) for name, wanted in where.items()
+        )
 
     def _add_latency(self, record: Record, use: Use) -> None:
         line, duration = record.line, record.line.get("duration_ms")
         if line.get("status") != "ok" or not isinstance(duration, int | float):
             return
-        latency = self.findings.latency(tuple(map(record.values(use), self.query.latency_by)))
-        latency.whole.add(rounded_us(duration))
         first = line.get("first_token_ms")
-        if isinstance(first, int | float):
-            latency.first.add(rounded_us(first))
+        for share in use.shares() if self._several_latencies else _ONE_SHARE:
+            key = tuple(map(record.values(use, share), self.query.finest))
+            latency = self._latencies.setdefault(key, Latency())
+            latency.whole.add(rounded_us(duration))
+            if isinstance(first, int | float):
+                latency.first.add(rounded_us(first))
+
+    def durations(self) -> Iterator[tuple[str | int | None, ...]]:
+        """What was read of them: the finest key, microseconds of an answer, and those of its first token."""
+        for key, latency in self._latencies.items():
+            for us, count in latency.whole.counts.items():
+                yield from [(*key, us, None)] * count
+            for us, count in latency.first.counts.items():
+                yield from [(*key, None, us)] * count
+
+    def finish(self) -> Findings:
+        """The findings, percentiles included."""
+        finest = self.query.finest
+        for names in self.query.latency_by:
+            places = [finest.index(name) for name in names]
+            merged: dict[Key, Latency] = {}
+            for key, latency in self._latencies.items():
+                merged.setdefault(tuple(key[place] for place in places), Latency()).merge(latency)
+            self.findings.latencies[names] = {key: latency.percentiles() for key, latency in merged.items()}
+        return self.findings
 
     def _add_dear(self, record: Record, uses: list[Use]) -> None:
         sums = summed(use.adds for use in uses)

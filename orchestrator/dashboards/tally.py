@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, fields
 from decimal import Context, Decimal
 from math import ceil
@@ -17,9 +17,9 @@ __all__ = [
     "Key",
     "Latency",
     "Measures",
+    "Percentiles",
     "Spread",
     "plain_decimal",
-    "projected",
     "rounded_us",
     "summed",
 ]
@@ -73,6 +73,7 @@ class Measures:
     retries: int = 0
     failovers: int = 0
     repairs: int = 0
+    # Amounts come after counts: DuckDB's rows are in this order.
     search_units: Decimal = _ZERO
     cost_usd: Decimal = _ZERO
     estimated_usd: Decimal = _ZERO
@@ -147,6 +148,41 @@ class Latency:
         self.whole.merge(other.whole)
         self.first.merge(other.first)
 
+    def percentiles(self) -> Percentiles:
+        """Of all of them."""
+        shares = (0.5, 0.95, 0.99)
+        answered, streamed = (sum(spread.counts.values()) for spread in (self.whole, self.first))
+        return Percentiles.of(
+            answered, self.whole.percentiles_ms(*shares), streamed, self.first.percentiles_ms(*shares)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Percentiles:
+    """Milliseconds to three digits, by nearest rank. `answered` and `streamed` count what they are of."""
+
+    answered: int = 0
+    p50_ms: float | None = None
+    p95_ms: float | None = None
+    p99_ms: float | None = None
+    streamed: int = 0
+    first_p50_ms: float | None = None
+    first_p95_ms: float | None = None
+    first_p99_ms: float | None = None
+
+    @classmethod
+    def of(
+        cls, answered: int, whole: Sequence[float | None], streamed: int, first: Sequence[float | None]
+    ) -> Percentiles:
+        """From the 50th, 95th and 99th of whole answers and of first tokens."""
+        p50, p95, p99 = whole
+        first_p50, first_p95, first_p99 = first
+        return cls(answered, p50, p95, p99, streamed, first_p50, first_p95, first_p99)
+
+    def as_json(self) -> dict[str, float | None]:
+        """By name."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
 
 @dataclass(slots=True)
 class Faults:
@@ -198,15 +234,17 @@ class Findings:
 
     Attributes:
         cells: sums by the query's `by`.
-        latencies: durations by the query's `latency_by`.
+        latencies: percentiles by each of the query's `latency_by`.
         reasons: unpriced attempts by reason.
         notices: lines of other events by name, with the time of the last.
         dearest: the dearest calls, dearest first.
+        tags: calls by the names of their tags, if they were asked for.
         first, last: time stamps of the earliest and latest call.
+        whole: the sum, if an attempt may be in several cells.
     """
 
     cells: dict[Key, Measures] = field(default_factory=dict)
-    latencies: dict[Key, Latency] = field(default_factory=dict)
+    latencies: dict[tuple[str, ...], dict[Key, Percentiles]] = field(default_factory=dict)
     reasons: dict[str, int] = field(default_factory=dict)
     notices: dict[str, tuple[int, str]] = field(default_factory=dict)
     faults: Faults = field(default_factory=Faults)
@@ -214,23 +252,17 @@ class Findings:
     tags: dict[str, int] = field(default_factory=dict)
     first: str | None = None
     last: str | None = None
+    whole: Measures | None = None
 
     def total(self) -> Measures:
-        """The sum of all cells."""
-        return summed(self.cells.values())
+        """The sum over all attempts, each once."""
+        return summed(self.cells.values()) if self.whole is None else self.whole
 
     def cell(self, key: Key) -> Measures:
         """The cell, made when first asked for."""
         found = self.cells.get(key)
         if found is None:
             found = self.cells[key] = Measures()
-        return found
-
-    def latency(self, key: Key) -> Latency:
-        """The durations of that key, made when first asked for."""
-        found = self.latencies.get(key)
-        if found is None:
-            found = self.latencies[key] = Latency()
         return found
 
     def span(self, first: str | None, last: str | None) -> None:
@@ -251,11 +283,3 @@ def summed(parts: Iterable[Measures]) -> Measures:
     for part in parts:
         total.add(part)
     return total
-
-
-def projected(cells: Mapping[Key, Measures], places: tuple[int, ...]) -> dict[Key, Measures]:
-    """Cells by fewer dimensions: those at these places of the key."""
-    found: dict[Key, Measures] = {}
-    for key, part in cells.items():
-        found.setdefault(tuple(key[i] for i in places), Measures()).add(part)
-    return found

@@ -9,17 +9,17 @@ import orjson
 
 from orchestrator.spec.events import CallContext, CallEvent
 from orchestrator.telemetry.lines import line
-from orchestrator.types.call import Attempt, Timings
+from orchestrator.types.call import Attempt, Charged, Timings
 from orchestrator.types.usage import Cost, Usage
 
 START = 1_780_000_000.0
 
 
-def attempt(number, deployment, *, error=None, usage=None, cost=None, repair=False):
+def attempt(number, deployment, *, error=None, usage=None, cost=None, repair=False, budgets=()):
     """An attempt at a deployment, whose model is named like it."""
     return Attempt(
         number=number, deployment=deployment, provider=deployment[0], model=f"m-{deployment}", duration_ms=5.0,
-        error=error, usage=usage, cost=cost, repair=repair, ended=START,
+        error=error, usage=usage, cost=cost, repair=repair, ended=START, budgets=budgets,
     )  # fmt: skip
 
 
@@ -56,13 +56,23 @@ def call(i, dice):
     )  # fmt: skip
 
 
+BUDGETS = (
+    Charged("All", "all", "", "month", "2026-05", Decimal(500)),
+    Charged("Each", "tenant", "acme", "day", "2026-05-28", Decimal("0.5")),
+    Charged("Each", "tenant", "o'neil", "day", "2026-05-28", Decimal("0.5")),
+)
+
+
 def _attempts(dice):
     count = dice.choice([0, 1, 1, 1, 1, 2, 3])
     for number in range(1, count + 1):
         usage, cost = _used(dice)
         error = "ServerError" if number < count or dice.random() < 0.1 else None
         repair = dice.random() < 0.2
-        yield attempt(number, dice.choice(["a", "b"]), error=error, usage=usage, cost=cost, repair=repair)
+        budgets = tuple(dice.sample(BUDGETS, dice.randrange(len(BUDGETS) + 1)))
+        yield attempt(
+            number, dice.choice(["a", "b"]), error=error, usage=usage, cost=cost, repair=repair, budgets=budgets
+        )
 
 
 def _used(dice):
@@ -90,6 +100,7 @@ def _total(attempts):
 
 FAULTS = (
     b'{"ts":"2026-11-01T00:00:00.000Z","event":"llm.call","schema":1,"call_id":"cut","rou',
+    b'{"ts":"2026-11-01T00:00:00.000Z","event":"llm.call","schema":1,"call_id":"cut","tags":{"a":"b"}',
     b"Traceback (most recent call last):",
     b"[1, 2]", b'"text"', b"null", b"{}", b'{"ts":"x","event":5,"schema":1}', b'{"event":"llm.call","schema":1}',
     b'{"ts":"2026-11-01T00:00:00.000Z","event":"llm.config.reloaded","schema":1,"message":"m"}',

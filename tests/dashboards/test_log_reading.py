@@ -13,13 +13,24 @@ from log_lines import FAULTS, attempt, call, log, rendered
 
 from orchestrator.dashboards import Query, gather, roll_up
 from orchestrator.dashboards.columns import ATTEMPT_COLUMNS, COLUMNS
-from orchestrator.dashboards.duck import Unfit, gather_by_duckdb
-from orchestrator.dashboards.tally import Spread, projected, rounded_us
+from orchestrator.dashboards.duck import DuckLog, Unfit
+from orchestrator.dashboards.tally import Spread, rounded_us
 from orchestrator.errors import ConfigError
 from orchestrator.telemetry.lines import KEYS
 from orchestrator.telemetry.lines import line as shape
 
-ALL = Query(by=("day", "route", "model", "tenant", "tag:team"), latency_by=("route", "deployment"), dearest=7)
+ALL = Query(
+    by=("day", "route", "model", "tenant", "tag:team"),
+    latency_by=((), ("route", "deployment"), ("day",)),
+    dearest=7,
+    tags=True,
+)
+
+
+def gather_by_duckdb(names, query):
+    """As `gather`, by DuckDB or not at all."""
+    with DuckLog(names, query.dimensions) as read:
+        return read.find(query)
 
 
 def written(folder, lines, name="calls.jsonl"):
@@ -52,8 +63,11 @@ QUERIES = [
     Query(),
     Query(by=("hour", "error", "price_row", "status")),
     Query(by=("user", "tag:x/y~z", "tag:cost_usd"), where={"tenant": "o'neil"}),
-    Query(by=("deployment", "provider", "region", "task"), where={"deployment": "a", "tag:team": ""}),
-    Query(by=("model",), latency_by=("model",), since="2026-05-29T00:00:00.000Z", until="2026-06-02T00:00:00.000Z"),
+    Query(by=("deployment", "provider", "region", "task"), where={"deployment": "a", "tag:team": ""}, tags=True),
+    Query(by=("budget", "whose", "model"), latency_by=((), ("budget",)), dearest=3, where={"deployment": "b"}),
+    Query(by=("day", "budget"), latency_by=(("tenant", "budget"), ("tenant",)), where={"budget": "Each"}),
+    Query(by=("tenant",), where={"budget": "", "whose": ""}),
+    Query(by=("model",), latency_by=(("model",),), since="2026-05-29T00:00:00.000Z", until="2026-06-02T00:00:00.000Z"),
 ]
 
 
@@ -95,7 +109,7 @@ def test_faults_are_counted_by_kind(tmp_path):
     """Cut, foreign, other and newer lines and copies are told apart, and none of them is fatal."""
     line = rendered(call(1, __import__("random").Random(9)))
     found = gather([written(tmp_path, [line, line, *FAULTS])], Query(), engine="python")
-    assert found.faults.as_json() == {"truncated": 1, "foreign": 8, "other_events": 1, "newer": 1, "duplicates": 1}
+    assert found.faults.as_json() == {"truncated": 1, "foreign": 9, "other_events": 1, "newer": 1, "duplicates": 1}
     assert found.notices == {"llm.config.reloaded": (1, "2026-11-01T00:00:00.000Z")}
     assert found.total().calls == 2
 
@@ -192,10 +206,3 @@ def test_rollup_grain(tmp_path):
     lines = [rendered(call(0, __import__("random").Random(1)))]
     assert roll_up([written(tmp_path, lines)]).grain == "hour"
     assert roll_up([written(tmp_path, log(9, 300), "long.jsonl")]).grain == "day"
-
-
-def test_projection_adds_up(tmp_path):
-    """Cells by fewer dimensions are the cells asked for by those."""
-    name = written(tmp_path, log(10, 100))
-    fine = gather([name], Query(by=("route", "model")))
-    assert projected(fine.cells, (1,)) == gather([name], Query(by=("model",))).cells
