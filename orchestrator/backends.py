@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Protocol, TypeAlias
 
 from orchestrator.batches import batches, in_turns, joined
@@ -34,6 +34,7 @@ from orchestrator.types.chat import ChatRequest, ChatResult
 from orchestrator.types.retrieval import EmbedRequest, EmbedResult, RerankRequest, RerankResult
 from orchestrator.types.stream import StreamStart
 from orchestrator.types.usage import Usage
+from orchestrator.types.values import value
 
 __all__ = [
     "Answer",
@@ -61,7 +62,7 @@ _TRAILER_S = 2.0
 """How long to wait for usage and the end marker once a stream's terminal reason was seen."""
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Answer:
     """A whole answer."""
 

@@ -18,6 +18,7 @@ from threading import RLock
 from orchestrator.errors import RateLimited
 from orchestrator.spec.stores import Limit, LimitStore, Slot
 from orchestrator.types.usage import Usage
+from orchestrator.types.values import value
 
 __all__ = ["LONGEST_LINE", "Claim", "Gate", "Limiter", "Need", "Reservation", "Ticket"]
 
@@ -27,7 +28,7 @@ LONGEST_LINE = 10_000
 _ARRIVALS = count()
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Need:
     """What a call is expected to use: tokens estimated from its input, and its output cap."""
 
@@ -35,7 +36,7 @@ class Need:
     output_tokens: int
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Claim:
     """How much of each limit one attempt takes. Keeps its slots, so that a reload in between cannot confuse it."""
 

@@ -9,6 +9,7 @@ from typing import Any, Literal, TypeAlias
 from orchestrator.errors import OrchestratorError
 from orchestrator.types.call import Attempt, Task, Timings
 from orchestrator.types.usage import Cost, Usage
+from orchestrator.types.values import value
 
 __all__ = ["CallContent", "CallContext", "CallEvent", "Event", "NoticeEvent", "Sink"]
 
@@ -33,7 +34,7 @@ class CallContent:
     result: Any = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class CallEvent:
     """A call has ended, one way or the other. `attempts` are in order; the last one answered if `error` is None."""
 

@@ -19,6 +19,7 @@ from orchestrator.types.chat import ChatRequest, ChatResult
 from orchestrator.types.retrieval import EmbedRequest, EmbedResult, RerankRequest, RerankResult
 from orchestrator.types.stream import StreamEvent
 from orchestrator.types.usage import Usage
+from orchestrator.types.values import value
 
 __all__ = [
     "Batched",
@@ -138,7 +139,7 @@ class Target:
     model_profile: ModelProfile = field(default_factory=ModelProfile)
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Encoded:
     """A request ready to be signed, and what had to be left out of it."""
 

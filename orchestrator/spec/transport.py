@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from orchestrator.types.values import value
+
 __all__ = ["Endpoint", "HttpReply", "HttpRequest", "HttpStream", "Transport", "TransportLimits", "request_id"]
 
 _REQUEST_IDS = ("x-request-id", "request-id", "apim-request-id", "x-amzn-requestid")
@@ -30,7 +32,7 @@ def _first(headers: Mapping[str, str], names: tuple[str, ...]) -> str | None:
     return None
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class HttpRequest:
     """One POST. Header names are lower case. `body` is complete; nothing is streamed up."""
 
@@ -39,7 +41,7 @@ class HttpRequest:
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class HttpReply:
     """A whole answer. `headers` is looked up by lower-case name. `body` is decompressed and bounded."""
 

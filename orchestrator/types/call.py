@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any, Literal
 
 from orchestrator.types.usage import Cost, Usage
+from orchestrator.types.values import value
 
 __all__ = ["Attempt", "CallWarning", "Charged", "Reply", "Task", "Timings"]
 
@@ -49,7 +50,7 @@ class Charged:
     limit_usd: Decimal
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class Attempt:
     """One exchange with one deployment. `error` is the class name of the failure, None for the one that answered.
     `repair`: it asked to correct the answer of the attempt before. `served`: the model that the vendor says it was.
@@ -76,7 +77,7 @@ class Attempt:
     budgets: tuple[Charged, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class Timings:
     """Milliseconds. `queue_ms` waited for limits, `wait_ms` for back-off; `first_token_ms` only for streams."""
 

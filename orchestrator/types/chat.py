@@ -13,6 +13,7 @@ else:
 
 from orchestrator.types.call import CallWarning, Reply
 from orchestrator.types.usage import Usage
+from orchestrator.types.values import value
 
 __all__ = [
     "ChatOptions",
@@ -230,7 +231,7 @@ class FinishReason:
     raw: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class ChatResult:
     """What one deployment answered, as a codec decodes it."""
 

@@ -9,6 +9,7 @@ from typing import Any, Literal, TypeAlias
 
 from orchestrator.types.call import CallWarning, Reply
 from orchestrator.types.usage import Usage
+from orchestrator.types.values import value
 
 __all__ = [
     "EmbedOptions",
@@ -48,7 +49,7 @@ class EmbedRequest:
     options: EmbedOptions = EmbedOptions()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class EmbedResult:
     """What one deployment answered: one vector per text, in the texts' order."""
 
@@ -115,7 +116,7 @@ class RerankItem:
     score: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class RerankResult:
     """What one deployment answered, best first."""
 
