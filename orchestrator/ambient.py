@@ -91,7 +91,7 @@ def merged(
         if not isinstance(tags, Mapping) or not all(
             isinstance(key, str) and isinstance(value, str) for key, value in tags.items()
         ):
-            raise InvalidRequest("tags: expected texts by text")
+            raise InvalidRequest("tags: expected a mapping of texts, such as {'feature': 'faq'}")
         changes["tags"] = {**base.tags, **tags}
     return replace(base, **changes) if changes else base
 
@@ -108,5 +108,6 @@ def traced(base: CallContext) -> CallContext:
 def checked_deadline(seconds: float) -> float:
     """Seconds that a call may take: a positive number."""
     if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 < seconds < float("inf"):
-        raise InvalidRequest("deadline: expected a positive number of seconds")
+        found = repr(seconds) if isinstance(seconds, int | float) else type(seconds).__name__
+        raise InvalidRequest(f"deadline: expected a positive number of seconds, found {found}")
     return float(seconds)

@@ -8,6 +8,7 @@ from typing import Any, Literal, TypedDict
 
 from orchestrator.ambient import checked_deadline, current, merged, traced
 from orchestrator.errors import InvalidRequest
+from orchestrator.mistaken import KEYWORDS
 from orchestrator.policies import validate
 from orchestrator.policies.options import (
     check_chat_options,
@@ -110,7 +111,7 @@ def call_context(given: dict[str, Any]) -> tuple[CallContext, float | None, int]
 
 def _priority(given: Any) -> int:
     if given not in _PRIORITIES:
-        raise InvalidRequest(f"priority: expected one of {', '.join(_PRIORITIES)}")
+        raise InvalidRequest(f"priority: expected one of {', '.join(_PRIORITIES)}, found {type(given).__name__}")
     return _PRIORITIES[given]
 
 
@@ -142,6 +143,8 @@ def rerank_request(query: str, documents: Sequence[str], given: dict[str, Any]) 
     """A checked rerank request."""
     if not isinstance(query, str) or not query:
         raise InvalidRequest("query: expected a text that is not empty")
+    if isinstance(documents, str):
+        raise InvalidRequest("documents: expected a list of texts, found one text alone")
     found = validate.texts("documents", documents)
     options = _options(RerankOptions, _NO_RERANK_OPTIONS, "rerank", given)
     check_rerank_options(options)
@@ -158,6 +161,7 @@ def _options(kind: Any, empty: Any, call: str, given: dict[str, Any]) -> Any:
         of_chat = ("tools", "output") if kind is ChatOptions else ()
         known = [*kind.__slots__, *of_chat, *CallArguments.__annotations__]
         near = get_close_matches(unknown[0], known, n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        raise TypeError(f"{call}() got an unexpected keyword argument {unknown[0]!r}{hint}")
+        told = KEYWORDS.get(unknown[0], f"did you mean {near[0]!r}?" if near else f"known: {', '.join(sorted(known))}")
+        hint = "it is an option of chat" if unknown[0] in ChatOptions.__slots__ else told
+        raise TypeError(f"{call}() got an unexpected keyword argument {unknown[0]!r}; {hint}")
     return kind(**given)

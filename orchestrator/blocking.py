@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, overload
 from orchestrator.arguments import ChatArguments, EmbedArguments, RerankArguments
 from orchestrator.client import AsyncChatStream, AsyncOrchestrator, Seams
 from orchestrator.core import Core
+from orchestrator.mistaken import Blocking, Client, known_seams, warn_of_blocking
 from orchestrator.policies.validate import MessageInput
 from orchestrator.types.chat import ChatReply
 from orchestrator.types.retrieval import EmbedReply, RerankReply
@@ -76,6 +77,7 @@ class _Runner:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._pid = os.getpid()
+        self._warned = False
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Run to the end and give the result. Ctrl-C in the waiting thread cancels the work."""
@@ -83,6 +85,9 @@ class _Runner:
         if threading.current_thread() is self._thread:
             work.close()
             raise RuntimeError("a blocking call inside the client's own event loop would wait for itself; use llm.aio")
+        if not self._warned and asyncio._get_running_loop() is not None:
+            self._warned = True
+            warn_of_blocking(work)
         errand = _Errand(work)
         loop.call_soon_threadsafe(errand.begin)
         try:
@@ -134,7 +139,7 @@ def _serve(loop: asyncio.AbstractEventLoop) -> None:
         loop.close()
 
 
-class Orchestrator:
+class Orchestrator(Client, Blocking):
     """Calls models by task name, from blocking code.
 
     One client serves a whole process: any number of threads, before and after fork. `aio` is its asyncio twin over the
@@ -152,6 +157,7 @@ class Orchestrator:
         Raises:
             ConfigError: the configuration is wrong, a secret is missing, or a package is not installed.
         """
+        known_seams(seams, Seams.__annotations__)
         self._attach(Core.from_mapping(config, **seams))
 
     @classmethod
@@ -161,6 +167,7 @@ class Orchestrator:
         Raises:
             ConfigError: as the constructor; says file and line.
         """
+        known_seams(seams, Seams.__annotations__)
         client = cls.__new__(cls)
         client._attach(Core.from_file(path, watch=watch, **seams))
         return client
@@ -294,7 +301,7 @@ class Orchestrator:
         return repr(self.aio).replace("<Async", "<", 1)
 
 
-class ChatStream(Generic[OutputT]):
+class ChatStream(Blocking, Generic[OutputT]):
     """A chat in events. Enter it with `with`; iterate it, or `stream.text` for the text alone.
 
     `reply` is complete once the stream has finished.
@@ -309,6 +316,7 @@ class ChatStream(Generic[OutputT]):
     def __init__(self, runner: _Runner, stream: AsyncChatStream[OutputT]) -> None:
         self._runner = runner
         self._stream = stream
+        stream._how = "with"
 
     def __enter__(self) -> ChatStream[OutputT]:
         self._runner.run(self._stream.__aenter__())

@@ -23,6 +23,7 @@ from orchestrator.arguments import (
 from orchestrator.attempt import Call
 from orchestrator.core import Core
 from orchestrator.errors import OrchestratorError
+from orchestrator.mistaken import Awaited, Client, known_seams
 from orchestrator.policies.validate import MessageInput
 from orchestrator.spec.clock import Clock
 from orchestrator.spec.events import CallContext, Sink
@@ -66,7 +67,7 @@ class Seams(TypedDict, total=False):
     random: Random
 
 
-class AsyncOrchestrator:
+class AsyncOrchestrator(Client, Awaited):
     """Calls models by task name, from asyncio code.
 
     One client serves a whole process: any number of tasks, threads and event loops, before and after fork. Construction
@@ -87,6 +88,7 @@ class AsyncOrchestrator:
         Raises:
             ConfigError: the configuration is wrong, a secret is missing, or a package is not installed.
         """
+        known_seams(seams, Seams.__annotations__)
         self._core = Core.from_mapping(config, **seams)
 
     @classmethod
@@ -96,6 +98,7 @@ class AsyncOrchestrator:
         Raises:
             ConfigError: as the constructor; says file and line.
         """
+        known_seams(seams, Seams.__annotations__)
         return cls._over(Core.from_file(path, watch=watch, **seams))
 
     @classmethod
@@ -272,7 +275,7 @@ class AsyncOrchestrator:
         return f"<{type(self).__name__} {source} routes={sorted(snapshot.routes)} config={snapshot.config_hash}>"
 
 
-class AsyncChatStream(Generic[OutputT]):
+class AsyncChatStream(Awaited, Generic[OutputT]):
     """A chat in events. Enter it with `async with`; iterate it, or `stream.text` for the text alone.
 
     `reply` is complete once the stream has finished.
@@ -290,9 +293,12 @@ class AsyncChatStream(Generic[OutputT]):
         self._core = core
         self._call = call
         self._open: OpenStream | None = None
+        self._how = "async with"
 
     async def __aenter__(self) -> AsyncChatStream[OutputT]:
         core = self._core
+        if self._open is not None:
+            raise RuntimeError("a stream is entered once; llm.stream gives another one")
         core.log.start()  # so that a finalizer never has to
         opened = await core.pipeline.open(self._call)
         self._open = OpenStream(core.pipeline, opened, core.clock)
@@ -332,7 +338,7 @@ class AsyncChatStream(Generic[OutputT]):
         Raises:
             RuntimeError: the stream has not finished yet.
         """
-        return finished(self._open)
+        return finished(self._open, self._how)
 
     async def close(self) -> None:
         """End the stream early: the connection is closed, what had arrived is paid for and logged. Idempotent."""
@@ -348,7 +354,10 @@ class AsyncChatStream(Generic[OutputT]):
         return f"<{type(self).__name__} {self._call.route.name}: {state}>"
 
     def _entered(self) -> OpenStream:
-        return entered(self._open, "async with")
+        opened = entered(self._open, self._how)
+        if opened.closed:
+            raise RuntimeError("the stream was closed before its end; read it inside the block that opens it")
+        return opened
 
     def __del__(self) -> None:
         # A stream that was forgotten half way. Takes no lock: the log's thread does the rest.
@@ -365,8 +374,10 @@ def entered(opened: OpenStream | None, how: str) -> OpenStream:
     return opened
 
 
-def finished(opened: OpenStream | None) -> ChatReply[Any]:
+def finished(opened: OpenStream | None, how: str) -> ChatReply[Any]:
     """The stream's reply; RuntimeError before its end."""
-    if opened is None or opened.reply is None:
-        raise RuntimeError("the stream has no reply before it has been read to its end")
-    return opened.reply
+    reply = entered(opened, how).reply
+    if reply is None:
+        why = "it was closed before its end" if opened is not None and opened.closed else "read it to its end first"
+        raise RuntimeError(f"the stream has no reply: {why}")
+    return reply

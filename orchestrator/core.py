@@ -28,7 +28,7 @@ from orchestrator.pipeline import Pipeline
 from orchestrator.policies.budgets import Budget, Budgets
 from orchestrator.policies.limits import Limiter
 from orchestrator.recollection import Recollection
-from orchestrator.snapshot import Shared, Snapshot
+from orchestrator.snapshot import Shared, Snapshot, looks_like_a_name
 from orchestrator.spec.budgets import nano_dollars
 from orchestrator.spec.clock import Clock, SystemClock
 from orchestrator.spec.events import CallContext, CallEvent, Event, NoticeEvent, Sink
@@ -79,6 +79,8 @@ class Core:
         redactor: Redactor | None = None,
     ) -> None:
         self.clock: Clock = clock or SystemClock()
+        if callable(sinks):
+            raise TypeError("sinks: expected a list of callables, found one alone; write sinks=[…]")
         self._sinks = tuple(sinks)
         self._open_log = partial(Logs, processors=log_processors, redactor=redactor)
         self._store = store = _open_store(config, self.clock, self._notice)
@@ -116,6 +118,9 @@ class Core:
     @classmethod
     def from_file(cls, path: str | Path, *, watch: bool, **seams: Any) -> Core:
         """Read a file and, with `watch`, keep up with it."""
+        if not isinstance(path, str | os.PathLike):
+            found = type(path).__name__
+            raise TypeError(f"from_file takes a path, found {found}; a mapping goes to the constructor")
 
         def read() -> Config:
             with uncollected():
@@ -215,7 +220,8 @@ class Core:
                 time=self.clock.time(),
                 call_id="",
                 config_hash=self.snapshot.config_hash,
-                route=str(route)[:200],
+                # Who swaps the arguments gives the prompt here, which is for no log.
+                route=route if looks_like_a_name(route) or route in self.snapshot.routes else "(none)",
                 task=task,
                 context=context,
                 stream=False,
@@ -255,6 +261,8 @@ class Core:
 
 
 def _config(given: Mapping[str, Any] | Config) -> Config:
+    if isinstance(given, str | os.PathLike):
+        raise ConfigError("a path is read by from_file(path); the constructor takes a mapping")
     return given if isinstance(given, Config) else load_mapping(given, check_secrets=not intercepted())
 
 

@@ -6,6 +6,7 @@ reload (limits, lines, health, breakers, connection pools) is kept in `Shared` a
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -42,10 +43,19 @@ __all__ = [
     "Shared",
     "Snapshot",
     "Timeouts",
+    "looks_like_a_name",
 ]
 
 _DEADLINES_S: Mapping[str, float] = {"chat": 120.0, "stream": 600.0, "embed": 30.0, "rerank": 30.0}
 """For routes that do not say. A stream is read at the caller's pace, so it gets longer."""
+
+
+_NAME = re.compile(r"[\w./:@+-]{1,80}")
+
+
+def looks_like_a_name(route: Any) -> bool:
+    """Whether it may be repeated in a message or a log line: what does not look like a name may be a prompt."""
+    return isinstance(route, str) and _NAME.fullmatch(route) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,16 +238,28 @@ class Snapshot:
         Raises:
             InvalidRequest: there is none, or it is for another task; names the nearest.
         """
-        route = self.routes.get(name)
+        route = self.routes.get(name) if isinstance(name, str) else None
         if route is None:
-            from difflib import get_close_matches  # noqa: PLC0415
-
-            near = get_close_matches(str(name), self.routes, n=1)
-            known = f"did you mean {near[0]!r}?" if near else f"known routes: {', '.join(sorted(self.routes))}"
-            raise InvalidRequest(f"unknown route {name!r}; {known}")
+            raise InvalidRequest(self._no_route(name))
         if route.task != task:
             fitting = sorted(other.name for other in self.routes.values() if other.task == task)
             raise InvalidRequest(
                 f"route {name!r} is for {route.task}, not for {task}; {task} routes: {', '.join(fitting) or 'none'}"
             )
         return route
+
+    def _no_route(self, name: Any) -> str:
+        from difflib import get_close_matches  # noqa: PLC0415
+
+        known = f"known routes: {', '.join(sorted(self.routes))}"
+        if not looks_like_a_name(name):
+            found = f"text of {len(name)} characters" if isinstance(name, str) else type(name).__name__
+            return f"the first argument is a route of the configuration, found {found}; {known}"
+        near = get_close_matches(name, self.routes, n=1)
+        if near:
+            return f"unknown route {name!r}; did you mean {near[0]!r}?"
+        serving = sorted(route for route, config in self.config.routes.items() if name in config.pick.names)
+        if serving:
+            return f"{name!r} is a deployment; calls name a route, such as {serving[0]!r}"
+        vendor = "; which model answers is said in the file" if "/" in name else ""
+        return f"unknown route {name!r}; {known}{vendor}"

@@ -182,9 +182,9 @@ def test_bad_deadlines(deadline):
         ({"tenant": 5}, "tenant: expected text, found int"),
         ({"user": ["u"]}, "user: expected text, found list"),
         ({"trace_id": b"t"}, "trace_id: expected text, found bytes"),
-        ({"tags": {"a": 1}}, "tags: expected texts by text"),
-        ({"tags": {1: "a"}}, "tags: expected texts by text"),
-        ({"tags": ["a"]}, "tags: expected texts by text"),
+        ({"tags": {"a": 1}}, "tags: expected a mapping of texts, such as {'feature': 'faq'}"),
+        ({"tags": {1: "a"}}, "tags: expected a mapping of texts, such as {'feature': 'faq'}"),
+        ({"tags": ["a"]}, "tags: expected a mapping of texts, such as {'feature': 'faq'}"),
     ],
 )
 def test_bad_values(given, message):

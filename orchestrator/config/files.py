@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from orchestrator.config.tree import KeyPath, Place, Problem, Tree, is_reference, raise_all
+from orchestrator.config.tree import KeyPath, Place, Problem, Tree, dotted, is_reference, raise_all
 from orchestrator.config.yaml import MAX_BYTES, MAX_DEPTH, parse_yaml
 
 __all__ = ["FileReader", "content_hash", "from_python", "merged", "read_bytes"]
@@ -105,15 +105,15 @@ def _copied(value: Any, path: KeyPath, problems: list[Problem]) -> Any:
     if len(path) > MAX_DEPTH:
         raise_all([Problem(Place(), "", f"nested deeper than {MAX_DEPTH} levels")])
     if isinstance(value, Mapping):
-        return {_name(key, problems): _copied(item, (*path, str(key)), problems) for key, item in value.items()}
+        return {_name(key, path, problems): _copied(item, (*path, str(key)), problems) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [_copied(item, (*path, index), problems) for index, item in enumerate(value)]
     return os.fspath(value) if isinstance(value, os.PathLike) else value
 
 
-def _name(key: Any, problems: list[Problem]) -> str:
+def _name(key: Any, path: KeyPath, problems: list[Problem]) -> str:
     if not isinstance(key, str):
-        problems.append(Problem(Place(), "", f"keys are text, found one of type {type(key).__name__}"))
+        problems.append(Problem(Place(), dotted(path), f"keys are text, found one of type {type(key).__name__}"))
     return str(key)
 
 

@@ -60,19 +60,26 @@ def _check_tool_choice(choice: Any, tool_names: Sequence[str]) -> None:
     if not tool_names:
         raise InvalidRequest("tool_choice: there are no tools to choose from")
     if choice not in _CHOICES and choice not in tool_names:
-        raise InvalidRequest("tool_choice: no tool has that name")
+        hint = "; did you mean 'required'?" if choice == "any" else ""
+        raise InvalidRequest(f"tool_choice: no tool has that name; tools: {', '.join(tool_names)}{hint}")
 
 
 def _check_number(name: str, value: Any, low: float, high: float) -> None:
     if value is None:
         return
     if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
-        raise InvalidRequest(f"{name}: expected a number from {low} to {high}")
+        raise InvalidRequest(f"{name}: expected a number from {low} to {high}, found {_found(value)}")
 
 
 def _check_count(name: str, value: Any) -> None:
     if value is not None and not (_is_whole(value) and value >= 1):
-        raise InvalidRequest(f"{name}: expected a whole number, at least 1")
+        raise InvalidRequest(f"{name}: expected a whole number, at least 1, found {_found(value)}")
+
+
+def _found(value: Any) -> str:
+    """A number, or a word that is no content; anything else by its type."""
+    short = isinstance(value, str) and len(value) <= 20 and value.isascii() and value.isidentifier()
+    return repr(value) if short or isinstance(value, int | float) else type(value).__name__
 
 
 def _is_whole(value: Any) -> bool:
@@ -81,11 +88,11 @@ def _is_whole(value: Any) -> bool:
 
 def _check_one_of(name: str, value: Any, known: Sequence[str]) -> None:
     if value is not None and value not in known:
-        raise InvalidRequest(f"{name}: expected one of {', '.join(known)}")
+        raise InvalidRequest(f"{name}: expected one of {', '.join(known)}, found {_found(value)}")
 
 
 def _check_vendor_options(value: Any) -> None:
     if value is None:
         return
     if not isinstance(value, Mapping) or not all(isinstance(one, Mapping) for one in value.values()):
-        raise InvalidRequest("provider_options: expected mappings by provider kind")
+        raise InvalidRequest("provider_options: expected mappings by provider kind, such as {'openai': {…}}")

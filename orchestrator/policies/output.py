@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_origin
 
 import orjson
 
@@ -29,6 +29,23 @@ _LOOSE = frozenset(
     }
 )  # fmt: skip
 """Keywords that no vendor's strict mode takes; a schema that has one is sent as a hint, and the answer checked here."""
+
+
+_SCHEMA_KEYS = frozenset(
+    {
+        "$defs", "$id", "$ref", "$schema", "allOf", "anyOf", "const", "default", "definitions", "description", "enum",
+        "format", "items", "not", "oneOf", "properties", "required", "title", "type",
+    }
+)  # fmt: skip
+"""A mapping with none of these says nothing of what fits it."""
+
+
+def _found(output: Any) -> str:
+    if hasattr(type(output), "model_json_schema"):
+        return f"an instance of {type(output).__name__}; pass the class"
+    if get_origin(output) is not None:
+        return "a generic alias; put the list into a field of a model"
+    return type(output).__name__
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +80,9 @@ def expectation(output: type[BaseModel] | Mapping[str, Any]) -> Expectation:
     if isinstance(output, type):
         return _of_model(output)
     if not isinstance(output, Mapping):
-        found = type(output).__name__
-        raise InvalidRequest(f"output: expected a pydantic model class or a JSON Schema, found {found}")
+        raise InvalidRequest(f"output: expected a pydantic model class or a JSON Schema, found {_found(output)}")
+    if output and _SCHEMA_KEYS.isdisjoint(output):
+        raise InvalidRequest("output: no JSON Schema; one has keys such as type and properties")
     try:
         written = orjson.dumps(dict(output))
     except TypeError:
@@ -77,7 +95,7 @@ def _of_model(model: type[BaseModel]) -> Expectation:
     from pydantic import BaseModel, PydanticUserError, ValidationError  # noqa: PLC0415 - only output= needs pydantic
 
     if not issubclass(model, BaseModel):
-        raise InvalidRequest(f"output: {model.__name__} is not a pydantic model")
+        raise InvalidRequest(f"output: {model.__name__} is not a pydantic model; derive it from pydantic.BaseModel")
     try:
         schema = model.model_json_schema()
     except PydanticUserError as error:
@@ -91,9 +109,12 @@ def _of_model(model: type[BaseModel]) -> Expectation:
         try:
             return model.model_validate_json(text)
         except ValidationError as error:
-            places = sorted({_place(found["loc"], known) for found in error.errors(include_input=False)})
+            found = error.errors(include_input=False)
+            no_json = found[0]["type"] == "json_invalid"
+            places = sorted({_place(one["loc"], known) for one in found})
         # Out of the handler: pydantic's error holds the answer, and would go along as the context.
-        raise MalformedReply(f"the answer does not fit {model.__name__}: {', '.join(places)}")
+        why = "it is not JSON" if no_json else ", ".join(places)
+        raise MalformedReply(f"the answer does not fit {model.__name__}: {why}")
 
     return Expectation(OutputSchema(name=_name(model.__name__), schema=schema, strict=strict), parse)
 

@@ -39,9 +39,26 @@ _ALLOWED_PARTS: Mapping[Role, tuple[type, ...]] = {
     "assistant": (Text, Media, Reasoning, ToolCall),
     "tool": (ToolResult,),
 }
+_OTHER_ROLES: Mapping[str, Role] = {role: role for role in get_args(Role)} | {
+    "ai": "assistant",
+    "bot": "assistant",
+    "function": "tool",
+    "human": "user",
+    "model": "assistant",
+}
+"""What others call them, for messages only."""
+
+_EXAMPLE = "{'role': 'user', 'content': …}"
 _OWNERS: Mapping[str, Role] = {"tool_calls": "assistant", "tool_call_id": "tool", "refusal": "assistant"}
+_LISTS = (list, tuple)
+_MAPPINGS = (dict, Mapping)
+"""The usual ones first: asking an abstract class takes its time."""
+
 _KEYWORD = re.compile(r"[A-Za-z0-9_./*+-]{1,40}")
 _MEDIA_TYPE = re.compile(r"[a-z0-9.+-]+/[a-z0-9.+*-]+", re.IGNORECASE)
+_TOOL_NAME = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
+_PARAMETERS_ELSEWHERE = ("input_schema", "inputSchema", "parameters_json_schema", "args_schema")
+_SCHEMA_KEYS = frozenset({"$defs", "$ref", "allOf", "anyOf", "oneOf", "properties", "required", "additionalProperties"})
 _MESSAGE_KEYS = frozenset({"role", "content", "name", "tool_calls", "tool_call_id", "refusal"})
 
 
@@ -51,9 +68,9 @@ def messages(given: MessageInput) -> tuple[Message, ...]:
         if not given:
             raise InvalidRequest("messages: the text is empty")
         return (Message("user", (Text(given),)),)
-    history = [given] if isinstance(given, Message | Mapping) else given
-    if not isinstance(history, Sequence) or isinstance(history, bytes | bytearray) or not history:
-        raise InvalidRequest("messages: expected a text or at least one message")
+    history = given if isinstance(given, _LISTS) else _listed(given)
+    if not history:
+        raise InvalidRequest("messages: the list is empty; expected at least one message")
     found = tuple([_message(one, i) for i, one in enumerate(history)])
     _check_tools(found)
     if all(message.role == "system" for message in found):
@@ -61,16 +78,25 @@ def messages(given: MessageInput) -> tuple[Message, ...]:
     return found
 
 
+def _listed(given: Any) -> Sequence[Any]:
+    if isinstance(given, Message | Mapping):
+        return [given]
+    if not isinstance(given, Sequence) or isinstance(given, bytes | bytearray):
+        raise InvalidRequest(f"messages: expected a text or a list of messages, found {type(given).__name__}")
+    return given
+
+
 def _message(given: Any, i: int) -> Message:
     if isinstance(given, Message):
         _check_parts(given, i)
         return given
-    if not isinstance(given, Mapping):
-        raise InvalidRequest(f"messages[{i}]: expected a Message or a mapping, found {type(given).__name__}")
+    if not isinstance(given, _MAPPINGS):
+        hint = "its `message` is one" if hasattr(given, "message") else f"such as {_EXAMPLE}"
+        raise InvalidRequest(f"messages[{i}]: expected a Message or a mapping, found {type(given).__name__}; {hint}")
     name = given.get("role")
     role = _ROLES.get(name) if isinstance(name, str) else None
     if role is None:
-        raise InvalidRequest(f"messages[{i}].role: found {_shown(name)}; known roles: {', '.join(_ROLES)}")
+        raise InvalidRequest(f"messages[{i}].role: {_no_role(given)}")
     content = given.get("content")
     if len(given) == 2 and role != "tool" and isinstance(content, str) and content:
         return Message(role, (Text(content),))  # by far the most common
@@ -80,11 +106,20 @@ def _message(given: Any, i: int) -> Message:
     return message
 
 
+def _no_role(given: Mapping[str, Any]) -> str:
+    if "role" not in given:
+        return f"it is missing; a message reads {_EXAMPLE}"
+    near = _OTHER_ROLES.get(str(given["role"]).lower())
+    hint = f"did you mean {near!r}?" if near else f"known roles: {', '.join(_ROLES)}"
+    return f"found {_shown(given['role'])}; {hint}"
+
+
 def _check_keys(given: Mapping[str, Any], role: Role, i: int) -> None:
     """Vendors' clients write out every key they know, empty or not: an empty one says nothing and is let pass."""
     unknown = [key for key, value in given.items() if key not in _MESSAGE_KEYS and value]
     if unknown:
-        raise InvalidRequest(f"messages[{i}]: unknown key {_shown(unknown[0])}")
+        known = ", ".join(sorted(_MESSAGE_KEYS))
+        raise InvalidRequest(f"messages[{i}]: unknown key {_shown(unknown[0])}; known keys: {known}")
     for key, owner in _OWNERS.items():
         if role != owner and given.get(key):
             raise InvalidRequest(f"messages[{i}].{key}: not in a message of the role {role}")
@@ -133,7 +168,8 @@ def _part(given: Any, where: str) -> Part:
     reader = _READERS.get(str(given.get("type")))
     if reader is None:
         found = _shown(given.get("type"))
-        raise InvalidRequest(f"{where}.type: found {found}; known types: {', '.join(sorted(_READERS))}")
+        known = ", ".join(sorted(_READERS))
+        raise InvalidRequest(f"{where}.type: found {found}; known types: {known}, or parts such as Media(…)")
     return reader(given, where)
 
 
@@ -218,6 +254,8 @@ def _check_parts(message: Message, i: int) -> None:
     if allowed is None:
         known = ", ".join(_ALLOWED_PARTS)
         raise InvalidRequest(f"messages[{i}].role: found {_shown(message.role)}; known roles: {known}")
+    if isinstance(message.parts, str):
+        raise InvalidRequest(f"messages[{i}].parts: expected parts such as (Text(…),), found a text alone")
     if not isinstance(message.parts, Sequence) or all(
         isinstance(one, Text) and one.text == "" for one in message.parts
     ):
@@ -225,7 +263,9 @@ def _check_parts(message: Message, i: int) -> None:
     for j, part in enumerate(message.parts):
         where = f"messages[{i}].parts[{j}]"
         if not isinstance(part, allowed):
-            raise InvalidRequest(f"{where}: a {message.role} message cannot hold {type(part).__name__}")
+            owner = next((role for role, kinds in _ALLOWED_PARTS.items() if isinstance(part, kinds)), None)
+            hint = f"; it goes into a message of the role {owner}" if owner else ""
+            raise InvalidRequest(f"{where}: a {message.role} message cannot hold {type(part).__name__}{hint}")
         _check_part(part, where)
 
 
@@ -245,7 +285,8 @@ def _check_result(result: ToolResult, where: str) -> None:
     if isinstance(result.content, str):
         return
     if not isinstance(result.content, Sequence):
-        raise InvalidRequest(f"{where}.content: expected text or parts, found {type(result.content).__name__}")
+        found = type(result.content).__name__
+        raise InvalidRequest(f"{where}.content: expected text or parts, found {found}; json.dumps makes text of it")
     for j, part in enumerate(result.content):
         if not isinstance(part, Text | Media):
             raise InvalidRequest(f"{where}.content[{j}]: a tool result cannot hold {type(part).__name__}")
@@ -273,7 +314,8 @@ def _check_media(media: Media, where: str) -> None:
         found = _shown(media.media_type)
         raise InvalidRequest(f"{where}.media_type: expected a type such as image/png, found {found}")
     if media.data is not None and not isinstance(media.data, bytes):
-        raise InvalidRequest(f"{where}.data: expected bytes, found {type(media.data).__name__}")
+        hint = "; base64.b64decode makes bytes of base64" if isinstance(media.data, str) else ""
+        raise InvalidRequest(f"{where}.data: expected bytes, found {type(media.data).__name__}{hint}")
     if media.url is not None and not str(media.url).lower().startswith(("https://", "http://")):
         raise InvalidRequest(f"{where}.url: expected an http or https URL; pass bytes as data=")
 
@@ -306,16 +348,34 @@ def _tool(given: Any, where: str) -> Tool:
     tool = given if isinstance(given, Tool) else _read_tool(given, where)
     if not isinstance(tool.name, str) or not tool.name:
         raise InvalidRequest(f"{where}.name: expected the tool's name")
-    _check_json(tool.parameters, f"{where}.parameters")
+    if not _TOOL_NAME.fullmatch(tool.name):
+        raise InvalidRequest(f"{where}.name: expected up to 128 letters, digits and any of _ - . :, without spaces")
+    _check_parameters(tool.parameters, f"{where}.parameters")
     return tool
+
+
+def _check_parameters(given: Any, where: str) -> None:
+    if isinstance(given, type) and hasattr(given, "model_json_schema"):
+        name = given.__name__
+        raise InvalidRequest(f"{where}: expected a JSON Schema, found a class; write {name}.model_json_schema()")
+    _check_json(given, where)
+    kind = given.get("type")
+    is_object = "object" in (kind if isinstance(kind, list | tuple) else (kind,))
+    if not is_object and (kind is not None or (given and _SCHEMA_KEYS.isdisjoint(given))):
+        example = "{'type': 'object', 'properties': {…}}"
+        raise InvalidRequest(f"{where}: expected the JSON Schema of an object, such as {example}")
 
 
 def _read_tool(given: Any, where: str) -> Tool:
     if not isinstance(given, Mapping):
-        raise InvalidRequest(f"{where}: expected a Tool or a mapping, found {type(given).__name__}")
+        found = type(given).__name__
+        raise InvalidRequest(f"{where}: expected Tool(name=…, description=…, parameters=…) or a mapping, found {found}")
     function = given.get("function", given)
     if not isinstance(function, Mapping):
         raise InvalidRequest(f"{where}.function: expected name, description and parameters")
+    foreign = next((key for key in _PARAMETERS_ELSEWHERE if key in function), None)
+    if foreign is not None:
+        raise InvalidRequest(f"{where}.{foreign}: the schema of a tool's arguments is called 'parameters' here")
     return Tool(
         name=function.get("name", ""),
         description=str(function.get("description") or ""),

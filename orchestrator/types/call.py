@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Literal
 
+from orchestrator.types.elsewhere import Elsewhere
 from orchestrator.types.usage import Cost, Usage
 from orchestrator.types.values import value
 
@@ -88,7 +89,7 @@ class Timings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
-class Reply:
+class Reply(Elsewhere):
     """Shared part of `ChatReply`, `EmbedReply` and `RerankReply`.
 
     `request_model` is the model asked for, `model` the one the vendor says it served. `cost` contains failed attempts.

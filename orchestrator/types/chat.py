@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeAlias
 
 if TYPE_CHECKING:
     from typing_extensions import TypeVar  # its `default` is what type checkers need; the stdlib has it from 3.13
@@ -12,6 +12,7 @@ else:
     from typing import TypeVar
 
 from orchestrator.types.call import CallWarning, Reply
+from orchestrator.types.elsewhere import Elsewhere
 from orchestrator.types.usage import Usage
 from orchestrator.types.values import value
 
@@ -97,7 +98,7 @@ class Reasoning:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ToolCall:
+class ToolCall(Elsewhere):
     """The model asks for a tool. `arguments` is the parsed JSON object.
 
     When the vendor sent text that is not a JSON object, `arguments` is empty and `invalid_arguments` holds that text.
@@ -107,6 +108,10 @@ class ToolCall:
         >>> call.name, call.arguments
         ('forecast', {'city': 'Bergen'})
     """
+
+    _elsewhere: ClassVar[Mapping[str, str]] = {
+        **dict.fromkeys(("function", "input", "args"), "call.name and call.arguments say what is asked for"),
+    }
 
     id: str
     name: str
@@ -136,7 +141,7 @@ Part: TypeAlias = Text | Media | Reasoning | ToolCall | ToolResult
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
+class Message(Elsewhere):
     """One turn. Tool results are parts of a `tool` message, tool calls of an `assistant` message.
 
     Example:
@@ -145,6 +150,8 @@ class Message:
         >>> history[-1].role, history[-1].text
         ('assistant', 'The Team plan.')
     """
+
+    _elsewhere: ClassVar[Mapping[str, str]] = {"content": "write message.text, or message.parts"}
 
     role: Role
     parts: tuple[Part, ...]
@@ -253,6 +260,14 @@ class ChatReply(Reply, Generic[T_co]):
         >>> reply.text, reply.finish_reason.unified, reply.cost.total > 0
         ('The Team plan.', 'stop', True)
     """
+
+    _elsewhere: ClassVar[Mapping[str, str]] = {
+        **dict.fromkeys(("choices", "content", "output_text"), "write reply.text"),
+        **dict.fromkeys(("parsed", "output_parsed"), "write reply.output"),
+        "id": "did you mean 'response_id'?",
+        "stop_reason": "did you mean 'finish_reason'?",
+        "role": "write reply.message.role",
+    }
 
     message: Message
     finish_reason: FinishReason

@@ -5,9 +5,10 @@ from __future__ import annotations
 from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias
+from typing import Any, ClassVar, Literal, TypeAlias
 
 from orchestrator.types.call import CallWarning, Reply
+from orchestrator.types.elsewhere import Elsewhere
 from orchestrator.types.usage import Usage
 from orchestrator.types.values import value
 
@@ -70,6 +71,10 @@ class EmbedReply(Reply):
         (2, 8, 16)
     """
 
+    _elsewhere: ClassVar[Mapping[str, str]] = {
+        **dict.fromkeys(("data", "embedding", "embeddings"), "did you mean 'vectors'?")
+    }
+
     space: str
     dimensions: int
     raw_vectors: Sequence[Vector] = field(repr=False)
@@ -109,8 +114,13 @@ class RerankRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class RerankItem:
+class RerankItem(Elsewhere):
     """A document's place in the caller's list and its score; higher is better, scales differ between models."""
+
+    _elsewhere: ClassVar[Mapping[str, str]] = {
+        **dict.fromkeys(("document", "text"), "write documents[item.index]"),
+        "relevance_score": "did you mean 'score'?",
+    }
 
     index: int
     score: float

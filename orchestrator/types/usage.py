@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
+from orchestrator.types.elsewhere import Elsewhere
 from orchestrator.types.shown import known
 
 __all__ = ["Cost", "Usage", "UsageSource"]
@@ -15,7 +16,7 @@ UsageSource = Literal["vendor", "estimate"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
-class Usage:
+class Usage(Elsewhere):
     """Tokens and units of one attempt or one call.
 
     Parents include their parts: `input_tokens` contains `cache_read_tokens`, `cache_write_tokens`,
@@ -39,6 +40,12 @@ class Usage:
         >>> Usage(input_tokens=1200, cache_read_tokens=1000, output_tokens=300).total_tokens
         1500
     """
+
+    _elsewhere: ClassVar[Mapping[str, str]] = {
+        "prompt_tokens": "did you mean 'input_tokens'?",
+        "completion_tokens": "did you mean 'output_tokens'?",
+        "cached_tokens": "did you mean 'cache_read_tokens'?",
+    }
 
     input_tokens: int | None = None
     output_tokens: int | None = None

@@ -300,7 +300,7 @@ def test_stream_must_be_entered():
         with pytest.raises(RuntimeError, match="async with"):
             async for _ in stream:
                 pass
-        with pytest.raises(RuntimeError, match="before it has been read"):
+        with pytest.raises(RuntimeError, match="async with"):
             _ = stream.reply
 
     world.run(scenario)

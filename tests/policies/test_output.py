@@ -281,8 +281,11 @@ class Callback(BaseModel):
     ("output", "expected"),
     [
         (5, "output: expected a pydantic model class or a JSON Schema, found int"),
-        (Inner(n=1), "output: expected a pydantic model class or a JSON Schema, found Inner"),
-        (int, "output: int is not a pydantic model"),
+        (
+            Inner(n=1),
+            ("output: expected a pydantic model class or a JSON Schema, found an instance of Inner; pass the class"),
+        ),
+        (int, "output: int is not a pydantic model; derive it from pydantic.BaseModel"),
         (Callback, "output: Callback has no JSON Schema"),
         (
             {"type": "objekt"},

@@ -32,19 +32,25 @@ def content(*parts):
     ("given", "expected"),
     [
         ("", "messages: the text is empty"),
-        ([], "messages: expected a text or at least one message"),
-        (None, "messages: expected a text or at least one message"),
-        (5, "messages: expected a text or at least one message"),
-        (b"hi", "messages: expected a text or at least one message"),
-        ({USER["role"]}, "messages: expected a text or at least one message"),
-        (["hi"], "messages[0]: expected a Message or a mapping, found str"),
-        ([USER, None], "messages[1]: expected a Message or a mapping, found NoneType"),
+        ([], "messages: the list is empty; expected at least one message"),
+        (None, "messages: expected a text or a list of messages, found NoneType"),
+        (5, "messages: expected a text or a list of messages, found int"),
+        (b"hi", "messages: expected a text or a list of messages, found bytes"),
+        ({USER["role"]}, "messages: expected a text or a list of messages, found set"),
+        (["hi"], "messages[0]: expected a Message or a mapping, found str; such as {'role': 'user', 'content': …}"),
+        (
+            [USER, None],
+            ("messages[1]: expected a Message or a mapping, found NoneType; such as {'role': 'user', 'content': …}"),
+        ),
         ([{"role": "system", "content": "be kind"}], "messages: only system messages; nothing to answer"),
-        ([{"content": "hi"}], f"messages[0].role: found NoneType; {KNOWN}, developer"),
-        ([{"role": "bot", "content": "hi"}], f"messages[0].role: found 'bot'; {KNOWN}, developer"),
+        ([{"content": "hi"}], "messages[0].role: it is missing; a message reads {'role': 'user', 'content': …}"),
+        ([{"role": "bot", "content": "hi"}], "messages[0].role: found 'bot'; did you mean 'assistant'?"),
         ([{"role": ["user"], "content": "hi"}], f"messages[0].role: found list; {KNOWN}, developer"),
         ([{"role": "What is SSO?", "content": "user"}], f"messages[0].role: found str; {KNOWN}, developer"),
-        ([USER | {"contents": "x"}], "messages[0]: unknown key 'contents'"),
+        (
+            [USER | {"contents": "x"}],
+            ("messages[0]: unknown key 'contents'; known keys: content, name, refusal, role, tool_call_id, tool_calls"),
+        ),
         ([USER | {"tool_calls": [CALL]}], "messages[0].tool_calls: not in a message of the role user"),
         ([USER | {"tool_call_id": "c1"}], "messages[0].tool_call_id: not in a message of the role user"),
         ([{"role": "system", "refusal": "no"}], "messages[0].refusal: not in a message of the role system"),
@@ -57,11 +63,17 @@ def content(*parts):
         (content("hi"), "messages[0].content[0]: expected a part or a mapping, found str"),
         (
             content({"type": "video"}),
-            "messages[0].content[0].type: found 'video'; known types: image_url, input_audio, refusal, text",
+            (
+                "messages[0].content[0].type: found 'video'; known types: image_url, input_audio, refusal,"
+                " text, or parts such as Media(…)"
+            ),
         ),
         (
             content({"text": "hi"}),
-            "messages[0].content[0].type: found NoneType; known types: image_url, input_audio, refusal, text",
+            (
+                "messages[0].content[0].type: found NoneType; known types: image_url, input_audio, refusal,"
+                " text, or parts such as Media(…)"
+            ),
         ),
         (content({"type": "text"}), "messages[0].content[0].text: expected text"),
         (content({"type": "refusal"}), "messages[0].content[0].refusal: expected text"),
@@ -132,13 +144,22 @@ def content(*parts):
         (Message("user", ()), "messages[0]: the user message is empty"),
         (Message("user", None), "messages[0]: the user message is empty"),
         (Message("user", (Text(""), Text(""))), "messages[0]: the user message is empty"),
-        (Message("user", "hi"), "messages[0].parts[0]: a user message cannot hold str"),
+        (Message("user", "hi"), "messages[0].parts: expected parts such as (Text(…),), found a text alone"),
         (user(Text(None)), "messages[0].parts[0].text: expected text, found NoneType"),
-        (user(ToolCall(id="c", name="f")), "messages[0].parts[0]: a user message cannot hold ToolCall"),
-        (user(Reasoning("x")), "messages[0].parts[0]: a user message cannot hold Reasoning"),
+        (
+            user(ToolCall(id="c", name="f")),
+            ("messages[0].parts[0]: a user message cannot hold ToolCall; it goes into a message of the role assistant"),
+        ),
+        (
+            user(Reasoning("x")),
+            (
+                "messages[0].parts[0]: a user message cannot hold Reasoning; it goes into a message of the role"
+                " assistant"
+            ),
+        ),
         (
             [USER, Message("system", (Media(media_type="image/png", data=b"x"),))],
-            "messages[1].parts[0]: a system message cannot hold Media",
+            ("messages[1].parts[0]: a system message cannot hold Media; it goes into a message of the role user"),
         ),
         (user(Media(media_type="image/png")), "messages[0].parts[0]: Media takes exactly one of url, data and file_id"),
         (
@@ -157,7 +178,10 @@ def content(*parts):
             user(Media(media_type=None, data=b"x")),
             "messages[0].parts[0].media_type: expected a type such as image/png, found NoneType",
         ),
-        (user(Media(media_type="image/png", data="x")), "messages[0].parts[0].data: expected bytes, found str"),
+        (
+            user(Media(media_type="image/png", data="x")),
+            "messages[0].parts[0].data: expected bytes, found str; base64.b64decode makes bytes of base64",
+        ),
         (
             user(Media(media_type="image/png", url="file:///etc/passwd")),
             "messages[0].parts[0].url: expected an http or https URL; pass bytes as data=",
@@ -168,7 +192,7 @@ def content(*parts):
         ),
         (
             [ASKS, Message("tool", (ToolResult(id="c1", content=7),))],
-            "messages[1].parts[0].content: expected text or parts, found int",
+            "messages[1].parts[0].content: expected text or parts, found int; json.dumps makes text of it",
         ),
         (
             [ASKS, Message("tool", (ToolResult(id="c1", content=("x",)),))],
@@ -192,34 +216,43 @@ def test_bad_messages(given, expected):
     [
         ({"tools": 5}, "tools: expected a list, found int"),
         ({"tools": {"name": "f"}}, "tools: expected a list, found dict"),
-        ({"tools": ["f"]}, "tools[0]: expected a Tool or a mapping, found str"),
+        ({"tools": ["f"]}, "tools[0]: expected Tool(name=…, description=…, parameters=…) or a mapping, found str"),
         ({"tools": [{"type": "web_search"}]}, "tools[0].name: expected the tool's name"),
         ({"tools": [Tool(name="")]}, "tools[0].name: expected the tool's name"),
         ({"tools": [{"function": 5}]}, "tools[0].function: expected name, description and parameters"),
         ({"tools": [{"name": "f", "parameters": [1]}]}, "tools[0].parameters: expected a JSON object, found list"),
         ({"tools": [Tool(name="f", parameters={"x": {1}})]}, "tools[0].parameters: it holds what JSON cannot"),
         ({"tools": [Tool(name="f"), {"name": "f"}]}, "tools: 'f' is there twice"),
-        ({"temperature": 2.1}, "temperature: expected a number from 0 to 2"),
-        ({"temperature": float("nan")}, "temperature: expected a number from 0 to 2"),
-        ({"temperature": "0"}, "temperature: expected a number from 0 to 2"),
-        ({"top_p": True}, "top_p: expected a number from 0 to 1"),
-        ({"max_output_tokens": 0}, "max_output_tokens: expected a whole number, at least 1"),
-        ({"max_output_tokens": "10"}, "max_output_tokens: expected a whole number, at least 1"),
-        ({"max_output_tokens": 1.5}, "max_output_tokens: expected a whole number, at least 1"),
+        ({"temperature": 2.1}, "temperature: expected a number from 0 to 2, found 2.1"),
+        ({"temperature": float("nan")}, "temperature: expected a number from 0 to 2, found nan"),
+        ({"temperature": "0"}, "temperature: expected a number from 0 to 2, found str"),
+        ({"top_p": True}, "top_p: expected a number from 0 to 1, found True"),
+        ({"max_output_tokens": 0}, "max_output_tokens: expected a whole number, at least 1, found 0"),
+        ({"max_output_tokens": "10"}, "max_output_tokens: expected a whole number, at least 1, found str"),
+        ({"max_output_tokens": 1.5}, "max_output_tokens: expected a whole number, at least 1, found 1.5"),
         ({"seed": 1.5}, "seed: expected a whole number, found float"),
         ({"stop": 5}, "stop: expected a text or a list of texts, none of them empty"),
         ({"stop": ["a", ""]}, "stop: expected a text or a list of texts, none of them empty"),
         ({"parallel_tool_calls": "yes"}, "parallel_tool_calls: expected True or False"),
-        ({"reasoning_effort": "huge"}, "reasoning_effort: expected one of none, minimal, low, medium, high"),
-        ({"reasoning_effort": ["low"]}, "reasoning_effort: expected one of none, minimal, low, medium, high"),
+        (
+            {"reasoning_effort": "huge"},
+            "reasoning_effort: expected one of none, minimal, low, medium, high, found 'huge'",
+        ),
+        (
+            {"reasoning_effort": ["low"]},
+            "reasoning_effort: expected one of none, minimal, low, medium, high, found list",
+        ),
         ({"tool_choice": "f"}, "tool_choice: there are no tools to choose from"),
-        ({"tool_choice": "g", "tools": [Tool(name="f")]}, "tool_choice: no tool has that name"),
+        ({"tool_choice": "g", "tools": [Tool(name="f")]}, "tool_choice: no tool has that name; tools: f"),
         (
             {"tool_choice": {"type": "function"}, "tools": [Tool(name="f")]},
             "tool_choice: expected auto, none, required or the name of a tool, found dict",
         ),
-        ({"provider_options": ["x"]}, "provider_options: expected mappings by provider kind"),
-        ({"provider_options": {"openai": 5}}, "provider_options: expected mappings by provider kind"),
+        ({"provider_options": ["x"]}, "provider_options: expected mappings by provider kind, such as {'openai': {…}}"),
+        (
+            {"provider_options": {"openai": 5}},
+            "provider_options: expected mappings by provider kind, such as {'openai': {…}}",
+        ),
     ],
 )
 def test_bad_options(given, expected):
@@ -240,18 +273,18 @@ def test_bad_options(given, expected):
         (lambda: embed_request({"a": 1}, {}), "texts: expected a list of texts, found dict"),
         (lambda: embed_request({"a", "b"}, {}), "texts: expected a list of texts, found set"),
         (lambda: embed_request(5, {}), "texts: expected a list of texts, found int"),
-        (lambda: embed_request("a", {"dimensions": 0}), "dimensions: expected a whole number, at least 1"),
-        (lambda: embed_request("a", {"dimensions": "8"}), "dimensions: expected a whole number, at least 1"),
+        (lambda: embed_request("a", {"dimensions": 0}), "dimensions: expected a whole number, at least 1, found 0"),
+        (lambda: embed_request("a", {"dimensions": "8"}), "dimensions: expected a whole number, at least 1, found str"),
         (
             lambda: embed_request("a", {"input_type": "qurey"}),
-            "input_type: expected one of query, document, classification, clustering",
+            "input_type: expected one of query, document, classification, clustering, found 'qurey'",
         ),
         (lambda: rerank_request("", ["a"], {}), "query: expected a text that is not empty"),
         (lambda: rerank_request("q", [], {}), "documents: empty"),
-        (lambda: rerank_request("q", ["a"], {"top_n": 0}), "top_n: expected a whole number, at least 1"),
+        (lambda: rerank_request("q", ["a"], {"top_n": 0}), "top_n: expected a whole number, at least 1, found 0"),
         (
             lambda: rerank_request("q", ["a"], {"provider_options": 5}),
-            "provider_options: expected mappings by provider kind",
+            "provider_options: expected mappings by provider kind, such as {'openai': {…}}",
         ),
     ],
 )
@@ -262,14 +295,17 @@ def test_bad_retrieval(call, expected):
     assert str(caught.value) == expected
 
 
+OF_EMBED = "deadline, dimensions, input_type, priority, provider_options, tags, tenant, user"
+
+
 @pytest.mark.parametrize(
     ("call", "name", "expected"),
     [
         (lambda given: chat_request("hi", None, given), "temprature", "'temprature'; did you mean 'temperature'?"),
         (lambda given: chat_request("hi", None, given), "tool", "'tool'; did you mean 'tools'?"),
-        (lambda given: embed_request("hi", given), "tool", "'tool'"),
+        (lambda given: embed_request("hi", given), "tool", f"'tool'; known: {OF_EMBED}"),
         (lambda given: rerank_request("q", ["d"], given), "top", "'top'; did you mean 'top_n'?"),
-        (lambda given: embed_request("hi", given), "__class__", "'__class__'"),
+        (lambda given: embed_request("hi", given), "__class__", f"'__class__'; known: {OF_EMBED}"),
     ],
 )
 def test_unknown_keywords(call, name, expected):

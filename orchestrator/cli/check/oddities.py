@@ -61,7 +61,7 @@ def _odd(price: Decimal, listed: Decimal | None) -> str | None:
 def model_hint(asked: str) -> str:
     """What may have been meant by `vendor/model` that the price book does not know; empty if nothing is near."""
     book = bundled()
-    vendor, _, model = asked.partition("/")
+    vendor, _, model = asked.partition("#")[0].partition("/")
     bare = model.rpartition("/")[2]
     if bare != model and book.find(vendor, bare):
         return f"; did you mean {bare!r}, without the vendor before it?"
