@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from orchestrator.backends import Source
 from orchestrator.charged import charged
-from orchestrator.errors import OrchestratorError
+from orchestrator.errors import MalformedReply, OrchestratorError
 from orchestrator.policies.breaker import Pass, blames
 from orchestrator.policies.budgets import Spending
 from orchestrator.policies.capabilities import Fitted
@@ -96,6 +96,9 @@ class Exchange:
     spending: Spending | None = None
     """What it holds of the budgets."""
 
+    heard: Usage | None = None
+    """What the vendor had counted of a stream that ended before its commit point."""
+
     open: bool = True
     repair: bool = False
     misfit: Message | None = None
@@ -127,8 +130,7 @@ class Exchange:
         now = self.clock.monotonic()
         call, deployment = self.call, self.deployment
         if usage is None and maybe_billed:
-            need = call.need or call.rules.need(self.request)
-            usage = Usage(input_tokens=need.input_tokens, output_tokens=0, source="estimate")
+            usage = call.rules.unheard(self.request, self.heard)
         self.reservation.settle(usage, used=usage is not None)
         self._judge(verdict, now)
         ended = self.clock.time()
@@ -189,9 +191,14 @@ class Exchange:
         served: str | None = None,
         verdict: Verdict | None = None,
     ) -> None:
-        """Settle a failed attempt, and put the names of who failed on the error."""
+        """Settle a failed attempt, and put the names of who failed on the error.
+
+        An answer that cannot be read was made all the same: it is priced by an estimate.
+        """
         error.provider = error.provider or self.deployment.provider
         error.deployment = error.deployment or self.deployment.name
+        if usage is None and isinstance(error, MalformedReply):
+            usage = self.call.rules.unheard(self.request, self.heard)
         self.settle(
             verdict or ("failed" if blames(error) else "neutral"),
             usage=usage,

@@ -89,6 +89,11 @@ class Source(Protocol):
         """The vendor's counts so far."""
         ...
 
+    @property
+    def closing(self) -> bool:
+        """The vendor has said why the answer ended: what it has counted is of all of it."""
+        ...
+
     def close(self) -> None:
         """Let go of the connection. Idempotent, never waits; on the loop that opened it."""
         ...
@@ -257,6 +262,10 @@ class _WireSource:
     def usage(self) -> Usage | None:
         return self._decoder.usage
 
+    @property
+    def closing(self) -> bool:
+        return self._decoder.closing
+
     def close(self) -> None:
         self._stream.close()
 
@@ -299,6 +308,7 @@ class _EngineSource:
 
     request_id: str | None = None
     usage: Usage | None = None
+    closing = False
     limits: tuple[SeenLimit, ...] = ()
 
     def __init__(self, events: AsyncIterator[Any], warnings: tuple[CallWarning, ...]) -> None:

@@ -240,6 +240,7 @@ class Pipeline:
                 raise error
         except BaseException as error:
             if source is not None:
+                exchange.heard = source.usage
                 source.close()
             if isinstance(error, TimeoutError) and self._clock.monotonic() < call.deadline:
                 text = f"no event within {call.route.timeouts.first_token_s:g} s"

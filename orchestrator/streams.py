@@ -155,7 +155,8 @@ class OpenStream:
                 self._timer.cut_short()
 
     def _usage_so_far(self) -> Usage:
-        return chat_usage_so_far(self._exchange.request, self._source.usage, self._collector.text)
+        source, parts = self._source, self._collector.result().message.parts
+        return chat_usage_so_far(self._exchange.request, source.usage, parts, counted=source.closing)
 
     def close(self) -> None:
         """The caller wants no more. Closes the socket, settles by what had arrived, leaves the log line. Idempotent."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, TypeVar
 
 import orjson
@@ -45,6 +46,9 @@ _MEDIA_TOKENS = 1_000
 _MESSAGE_TOKENS = 4
 """What the chat template adds per message."""
 
+_PIECE_TOKENS = 500
+_PIECES_PER_SEARCH = 100
+
 _ASSUMED_OUTPUT = 1_000
 """Reserved for an answer whose length nobody bounded."""
 
@@ -60,6 +64,7 @@ class TaskRules:
         need: tokens that a request is expected to use.
         check: raises `MalformedReply` if a decoded answer cannot be one to this request.
         estimate: usage of an answer whose vendor did not count.
+        unheard: usage of a request whose answer was not heard, or not understood, with what the vendor had counted.
         details: the fields of the reply beyond those all replies share.
         shape: `(items, dimensions, finish_reason)` for the log.
     """
@@ -68,6 +73,7 @@ class TaskRules:
     need: Callable[[Any], Need]
     check: Callable[[Any, Any], None]
     estimate: Callable[[Any, Any], Usage]
+    unheard: Callable[[Any, Usage | None], Usage]
     reply: Callable[..., Any]
     details: Callable[[Any, Any], dict[str, Any]]
     shape: Callable[[Any, Any], tuple[int | None, int | None, str | None]]
@@ -113,16 +119,21 @@ def _chat_usage(request: ChatRequest, result: ChatResult) -> Usage:
     return Usage(input_tokens=_chat_input(request), output_tokens=output, source="estimate")
 
 
-def chat_usage_so_far(request: ChatRequest, known: Usage | None, text_so_far: str) -> Usage:
-    """Usage of a stream that broke: what the vendor said, completed by estimates."""
-    input_tokens = known.input_tokens if known else None
-    arrived = estimate_tokens(text_so_far)
-    return Usage(
-        input_tokens=_chat_input(request) if input_tokens is None else input_tokens,
-        output_tokens=max(arrived, (known.output_tokens if known else None) or 0),
-        cache_read_tokens=known.cache_read_tokens if known else None,
-        cache_write_tokens=known.cache_write_tokens if known else None,
-        cache_write_1h_tokens=known.cache_write_1h_tokens if known else None,
+def chat_usage_so_far(
+    request: ChatRequest, known: Usage | None, parts: Sequence[Part] = (), *, counted: bool = False
+) -> Usage:
+    """Usage of an answer that broke off after these parts: the vendor's counts so far, completed by estimates.
+
+    `counted`: the vendor had said why the answer ended, so that counts of both sides are of all of it, and its own.
+    """
+    known = known or Usage()
+    if counted and known.total_tokens is not None:
+        return known
+    arrived = sum(map(_part_tokens, parts))
+    return replace(
+        known,
+        input_tokens=_chat_input(request) if known.input_tokens is None else known.input_tokens,
+        output_tokens=max(arrived, known.output_tokens or 0),
         source="estimate",
     )
 
@@ -168,6 +179,20 @@ def _rerank_need(request: RerankRequest) -> Need:
     return Need(_tokens((request.query, *request.documents)), 0)
 
 
+def _rerank_usage(request: RerankRequest) -> Usage:
+    """Tokens, and the units of those who bill reranking by the search: a query with up to 100 documents, longer ones
+    counted piece by piece. Sources: Cohere's and Amazon Bedrock's price lists.
+    """
+    query = estimate_tokens(request.query)
+    sizes = [query + estimate_tokens(document) for document in request.documents]
+    pieces = sum([math.ceil(size / _PIECE_TOKENS) for size in sizes])
+    return Usage(
+        input_tokens=_rerank_need(request).input_tokens,
+        search_units=math.ceil(pieces / _PIECES_PER_SEARCH),
+        source="estimate",
+    )
+
+
 def _rerank_check(request: RerankRequest, result: RerankResult) -> None:
     indexes = [item.index for item in result.results]
     if len(set(indexes)) != len(indexes) or any(not 0 <= i < len(request.documents) for i in indexes):
@@ -180,8 +205,8 @@ def _rerank_details(result: RerankResult, call: Any) -> dict[str, Any]:
     return {"results": tuple(ranked[:top_n] if top_n else ranked)}
 
 
-def _input_only(need: Callable[[Any], Need]) -> Callable[[Any, Any], Usage]:
-    return lambda request, _result: Usage(input_tokens=need(request).input_tokens, source="estimate")
+def _embed_usage(request: EmbedRequest, _known: Any) -> Usage:
+    return Usage(input_tokens=_embed_need(request).input_tokens, source="estimate")
 
 
 TASKS: Mapping[Task, TaskRules] = {
@@ -190,6 +215,7 @@ TASKS: Mapping[Task, TaskRules] = {
         need=_chat_need,
         check=lambda _request, _result: None,
         estimate=_chat_usage,
+        unheard=chat_usage_so_far,
         reply=ChatReply,
         details=_chat_details,
         shape=lambda _request, result: (None, None, result.finish_reason.unified),
@@ -198,7 +224,8 @@ TASKS: Mapping[Task, TaskRules] = {
         no_options=EmbedOptions(),
         need=_embed_need,
         check=_embed_check,
-        estimate=_input_only(_embed_need),
+        estimate=_embed_usage,
+        unheard=_embed_usage,
         reply=EmbedReply,
         details=_embed_details,
         shape=lambda request, result: (len(request.texts), len(result.vectors[0]), None),
@@ -207,7 +234,8 @@ TASKS: Mapping[Task, TaskRules] = {
         no_options=RerankOptions(),
         need=_rerank_need,
         check=_rerank_check,
-        estimate=_input_only(_rerank_need),
+        estimate=lambda request, _result: _rerank_usage(request),
+        unheard=lambda request, _known: _rerank_usage(request),
         reply=RerankReply,
         details=_rerank_details,
         shape=lambda request, _result: (len(request.documents), None, None),

@@ -178,6 +178,7 @@ class _ScriptedSource:
     warnings: tuple[CallWarning, ...] = ()
     request_id: str | None = "scripted"
     usage: Usage | None = None
+    closing = False
     limits: tuple[SeenLimit, ...] = ()
 
     def __init__(self, result: ChatResult) -> None:

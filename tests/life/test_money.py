@@ -88,7 +88,9 @@ def test_killed(sim, tmp_path):
     given = config(sim, tmp_path / "calls.jsonl")
     given["log"]["rotate"] = ROTATE
     child = subprocess.Popen([sys.executable, "-c", CHILD, json.dumps(given)], stdout=subprocess.PIPE)
-    time.sleep(3)
+    patience = time.monotonic() + 60
+    while len(list(tmp_path.glob("*.jsonl"))) < 2 and time.monotonic() < patience:  # until the log has rotated
+        time.sleep(0.05)
     os.kill(child.pid, signal.SIGKILL)
     said = dict(line.split() for line in child.communicate()[0].decode().splitlines() if line.count(" ") == 1)
     lines = calls(tmp_path)
