@@ -43,19 +43,10 @@ def _log() -> Path:
 async def policies(base: str) -> Row:
     """Microseconds of a chat over a transport that answers at once, less encoding, sending and decoding."""
     async with AsyncOrchestrator(honest_config(_log(), _AT_ONCE), transport=AtOnce(), random=Random(7)) as llm:
-        requests: list[Any] = []
-        deployment = next(iter(llm._core.snapshot.deployments.values()))
-        call = llm._core.pipeline.run
-
-        async def noted(made: Any) -> Any:
-            requests.append(made.request)
-            return await call(made)
-
-        llm._core.pipeline.run = noted  # type: ignore[method-assign]
-        await llm.chat("answer", canned.MESSAGES)
-        llm._core.pipeline.run = call  # type: ignore[method-assign]
+        deployment = llm._core.snapshot.deployments["chat-0"]
+        request = llm._chat_call("answer", canned.MESSAGES, None, {}).request
         whole = await _timed(lambda: llm.chat("answer", canned.MESSAGES))
-        codec = await _timed(lambda: deployment.backend.call("chat", requests[0], timeout_s=60.0, strict=False))
+        codec = await _timed(lambda: deployment.backend.call("chat", request, timeout_s=60.0, strict=False))
     rest = [one - statistics.median(codec) for one in whole]
     return {"p50_us": statistics.median(rest), "p99_us": statistics.quantiles(rest, n=100)[98]}
 
