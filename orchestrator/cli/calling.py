@@ -150,6 +150,9 @@ def aside(text: str) -> None:
 
 def complain(error: OrchestratorError) -> None:
     """What went wrong, what was tried, and what to look at; it fits on one screen."""
+    if isinstance(error, ConfigError):
+        _show_mistakes(error)
+        return
     kind = type(error).__name__
     note(f"{kind}: {printable(str(error)[:_LONGEST_MESSAGE])}")
     for attempt in error.attempts[:_MOST_ATTEMPTS]:
@@ -158,6 +161,14 @@ def complain(error: OrchestratorError) -> None:
         note(f"  and {len(error.attempts) - _MOST_ATTEMPTS} more")
     if hint := advice(error):
         note(f"  {hint}")
+
+
+def _show_mistakes(error: ConfigError) -> None:
+    from rich.console import Console  # noqa: PLC0415
+
+    from orchestrator.cli.findings import problems_of, show_findings  # noqa: PLC0415
+
+    show_findings(Console(stderr=True, highlight=False), problems_of(error), "error")
 
 
 def advice(error: OrchestratorError) -> str | None:

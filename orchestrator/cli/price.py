@@ -40,19 +40,16 @@ def price(
     as_json: AsJson = False,
 ) -> None:
     """What a call would cost at each deployment that may answer a route, at the prices in force now. Needs no key."""
+    from orchestrator.cli.findings import refusing  # noqa: PLC0415
     from orchestrator.cli.naming import named  # noqa: PLC0415
     from orchestrator.config import load_file  # noqa: PLC0415
-    from orchestrator.errors import ConfigError  # noqa: PLC0415
 
     now = datetime.now(UTC)
-    try:
+    with refusing():
         config = load_file(file, check_secrets=False)
         chosen = _route(config, route)
         usage = _usage(chosen.task, input_tokens, output_tokens, cached, search_units)
         quotes = [_quote(config, name, usage, now) for name in named(chosen)]
-    except ConfigError as error:
-        typer.echo(f"orchestrator price: {error}", err=True)
-        raise typer.Exit(2) from None
     (_print_json if as_json else _print_table)(_Answer(route, chosen.task, usage, calls, now, quotes))
 
 

@@ -141,7 +141,7 @@ def test_the_command_fails_with_2_on_unknown_names(file: Path) -> None:
     """Names that are not known end the command with code 2 and one line of text."""
     done = run("mini", "nobody", cwd=file.parent)
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith("orchestrator diff: ")
+    assert done.stderr.startswith("error: ")
 
 
 def test_no_file_is_needed_for_models_by_name(tmp_path: Path) -> None:

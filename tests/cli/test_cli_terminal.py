@@ -85,13 +85,24 @@ class Terminal:
 
     def expect(self, text: str) -> str:
         """What came up to this text. AssertionError after 20 seconds without it."""
-        end = time.monotonic() + 20
+        assert self._comes(text, within_s=20), self._read
+        before, _, self._read = self._read.partition(text)
+        return before + text
+
+    def interrupt(self, text: str) -> None:
+        """Press Ctrl-C until this text comes: one that is pressed just before the line is read may be lost."""
+        for _ in range(10):
+            self.type("\x03")
+            if self._comes(text, within_s=2):
+                return
+        self.expect(text)
+
+    def _comes(self, text: str, within_s: float) -> bool:
+        end = time.monotonic() + within_s
         while text not in self._read and time.monotonic() < end:
             if select.select([self._ours], [], [], 0.1)[0]:
                 self._read += os.read(self._ours, 10_000).decode(errors="replace")
-        assert text in self._read, self._read
-        before, _, self._read = self._read.partition(text)
-        return before + text
+        return text in self._read
 
     def type(self, text: str) -> None:
         os.write(self._ours, text.encode())
@@ -114,14 +125,15 @@ def test_a_conversation_at_a_terminal(folder: Path, sim: Simulator) -> None:
         terminal.type("\x1b[200~line one\nline two\x1b[201~\r")
         terminal.expect("The Team plan.")
         terminal.expect("answer> ")
-        terminal.type("half a tho\x03")
+        terminal.type("half a tho")
+        terminal.interrupt("answer> ")
         terminal.expect("answer> ")
         terminal.type("/route sl\t\r")
         terminal.expect("slowly from now on")
         terminal.expect("slowly> ")
         terminal.type("at length\r")
         terminal.expect("word word")
-        terminal.type("\x03")
+        terminal.interrupt("stopped, about ")
         terminal.expect("stopped, about ")
         terminal.expect("slowly> ")
         terminal.type("/route answer\r")

@@ -42,9 +42,9 @@ def show_json(report: Report, *, strict: bool) -> None:
     typer.echo(json_text(whole))
 
 
-def show_report(report: Report, *, strict: bool) -> None:
+def show_report(report: Report, *, strict: bool, console: Console | None = None) -> None:
     """For people: the findings, the answers, and one line that sums up."""
-    console = Console(highlight=False)
+    console = console or Console(highlight=False)
     show_findings(console, report.errors, "error")
     show_findings(console, report.warnings, "error" if strict else "warning")
     if report.live is not None:
@@ -52,25 +52,28 @@ def show_report(report: Report, *, strict: bool) -> None:
         console.print()
         for line in _notes(report.live):
             console.print(line)
-    console.print(_summary(report, strict=strict), soft_wrap=True)
+    console.print(_summary(report, strict=strict))
 
 
 def _answers(live: Sequence[Answered], width: int) -> Table:
     """What each answered, and what is known of its model; with room for it, the model that served too."""
     wide = width >= _WIDE
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    table.add_column("", overflow="fold", min_width=8)
+    table.add_column("", width=1)
+    table.add_column("", overflow="fold", min_width=12)
     for title in ("ms", "tokens", "USD", "context"):
         table.add_column(title, justify="right", no_wrap=True)
     table.add_column("what it can", overflow="fold")
-    for title in ("answered by", "note") if wide else ():
+    noted = wide and any(one.note for one in live if one.task == "chat")
+    for title in ("answered by", *(["note"] if noted else [])) if wide else ():
         table.add_column(title, overflow="fold")
     for one in live:
         ok = one.error is None
-        name = Text.assemble(("✓ ", "green") if ok else ("✗ ", "bold red"), (one.deployment, "bold"))
+        mark, name = "[green]✓[/]" if ok else "[bold red]✗[/]", Text(one.deployment, "bold")
         numbers = (_ms(one), _tokens(one), _cost(one), _size(one.context_tokens))
-        more = (escape(one.served or ""), escape(one.note if one.task == "chat" else "")) if wide else ()
-        table.add_row(name, *numbers, escape(_can(one)) if ok else "[red]no answer[/]", *more)
+        more = [escape(one.served or "")] if wide else []
+        more += [escape(one.note)] if noted and one.task == "chat" else []
+        table.add_row(mark, name, *numbers, escape(_can(one)) if ok else "[red]no answer[/]", *more)
     return table
 
 

@@ -40,12 +40,9 @@ def diff(
     from orchestrator.cli.diff.compare import compare  # noqa: PLC0415
     from orchestrator.cli.diff.show import show_json, show_table  # noqa: PLC0415
     from orchestrator.cli.diff.sides import read_sides  # noqa: PLC0415
-    from orchestrator.errors import ConfigError  # noqa: PLC0415
+    from orchestrator.cli.findings import refusing  # noqa: PLC0415
 
-    try:
+    with refusing():
         sides = read_sides(a, b, file, route)
-    except ConfigError as error:
-        typer.echo(f"orchestrator diff: {error}", err=True)
-        raise typer.Exit(2) from None
     comparison = compare(sides)
     (show_json if as_json else show_table)(comparison)

@@ -18,11 +18,10 @@ __all__ = ["show_json", "show_one", "show_plans"]
 
 _PER_PROCESS = "By the file alone: health, limits, latencies and budgets are known to each process, and may reorder."
 _MORE = "--route NAME shows limits, context and terms."
-_WIDE = 110
-"""Columns from which there is room for context and limits too."""
 _COLUMNS = 5
+_NUMBER, _REASON, _FACTS = 3, 17, 36
+"""Widths: of the number, of the reason at the least, and of context and limits if there is so much room."""
 _GAP = 2
-_REASON = 20
 
 
 def show_json(plans: tuple[Plan, ...]) -> None:
@@ -47,12 +46,18 @@ def show_plans(plans: tuple[Plan, ...]) -> None:
 def _widths(plans: Sequence[Plan], whole: int) -> list[int]:
     """Of the columns, the same for all routes; the last has what the others leave. Names too long are folded."""
     seats = [seat for plan in plans for seat in plan.seats]
-    names = [*(seat.deployment for seat in seats), *(one.deployment for plan in plans for one in plan.asides)]
-    longest = 24 if whole < _WIDE else 40
-    texts = (names, [seat.model for seat in seats], [_short_price(seat).plain for seat in seats])
-    widths = [3, *(min(longest, max(map(len, each), default=0)) for each in texts)]
-    rest = max(14, whole - sum(widths) - _GAP * len(widths))
-    return [*widths, rest] if whole < _WIDE else [*widths, _REASON, rest - _REASON - _GAP]
+    names = _longest([*(seat.deployment for seat in seats), *(one.deployment for plan in plans for one in plan.asides)])
+    models, prices = _longest([seat.model for seat in seats]), _longest([_short_price(seat).plain for seat in seats])
+    room = whole - _NUMBER - prices - _REASON - 4 * _GAP
+    names = min(names, max(room // 2, room - models))
+    models = max(_REASON, min(models, room - names))
+    rest = whole - _NUMBER - names - models - prices - 4 * _GAP
+    facts = rest - _REASON - _GAP
+    return [_NUMBER, names, models, prices, *([_REASON, facts] if facts >= _FACTS else [rest])]
+
+
+def _longest(texts: Sequence[str]) -> int:
+    return max(map(len, texts), default=0)
 
 
 def _table(plan: Plan, widths: Sequence[int]) -> Table:
