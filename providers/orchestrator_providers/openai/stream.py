@@ -32,6 +32,7 @@ from orchestrator_providers.openai.errors import embedded_error
 from orchestrator_providers.openai.profile import Quirks
 from orchestrator_providers.openai.usage import read_usage
 from orchestrator_providers.shared.reading import label, mapping
+from orchestrator_providers.shared.repeats import Delta, Repeats
 
 __all__ = ["OpenAIStream"]
 
@@ -58,6 +59,7 @@ class OpenAIStream:
         "_reasoning",
         "_reasoning_field",
         "_refused",
+        "_repeats",
         "_sound",
         "_text",
         "closing",
@@ -82,6 +84,7 @@ class OpenAIStream:
         self._images = 0
         self._sound = Sound()
         self._extras: dict[str, Any] = {}
+        self._repeats = Repeats()
 
     def feed(self, frames: Sequence[Frame]) -> Decoded:
         """See `StreamDecoder.feed`."""
@@ -89,6 +92,10 @@ class OpenAIStream:
         for event, data in frames:
             if self.done or self._failed:
                 break
+            again = None if event else self._repeats.read(data)
+            if again is not None:
+                out.append(again)
+                continue
             try:
                 chunk = orjson.loads(data)
                 plain = None if event else self._plain(chunk)
@@ -96,6 +103,7 @@ class OpenAIStream:
                     self._chunk(event, data, chunk, out)
                 else:
                     out.append(plain)
+                    self._repeats.learn(data, plain, self._plain)
             except orjson.JSONDecodeError:
                 self._not_json(data, out)
             except OrchestratorError as error:
@@ -132,7 +140,7 @@ class OpenAIStream:
         self._failed = True
         out.append(Failure(error))
 
-    def _plain(self, chunk: Any) -> TextDelta | ReasoningDelta | None:
+    def _plain(self, chunk: Any) -> Delta | None:
         """The event of a chunk that only lengthens an open block, as nearly all do. None: take the long way round."""
         choices = chunk.get("choices")
         if not choices or len(choices) != 1 or chunk.get("usage") or chunk.get("error"):
