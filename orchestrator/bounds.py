@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from datetime import datetime
 from typing import Any
 
 import orjson
@@ -32,16 +31,17 @@ _CAPS = frozenset({"max_tokens", "max_completion_tokens", "max_output_tokens", "
 _COUNTS = frozenset({"n", "candidateCount", "candidate_count", "best_of"})
 
 
-def most_it_can_cost(deployment: Deployment, request: Any, at: datetime) -> int:
-    """Nano-dollars, at the dearest prices that the deployment's row has for such a request.
+def most_it_can_cost(deployment: Deployment, request: Any, at: float) -> int:
+    """Nano-dollars, at a Unix time, at the dearest prices that the deployment's row has for such a request.
 
     Raises:
         InvalidRequest: there is no bound, because the price or the length of the answer has none.
     """
     try:
         if isinstance(request, ChatRequest):
-            read, written = _chat_input(deployment, request), _chat_output(deployment, request)
-            return deployment.cost.ceiling(read, at).nano_dollars(read, written, media=_has_media(request))
+            read, media = _chat_input(deployment, request)
+            written = _chat_output(deployment, request)
+            return deployment.cost.ceiling(read, at).nano_dollars(read, written, media=media)
         if isinstance(request, EmbedRequest):
             read = sum(_size(text) + _PER_MESSAGE for text in request.texts)
             return deployment.cost.ceiling(read, at).nano_dollars(read)
@@ -51,25 +51,33 @@ def most_it_can_cost(deployment: Deployment, request: Any, at: datetime) -> int:
         raise _unbounded(deployment, f"the price of the deployment is not known: {reason}") from None
 
 
-def _has_media(request: ChatRequest) -> bool:
-    return any(isinstance(part, Media) for message in request.messages for part in message.parts)
-
-
 def _search_units(request: RerankRequest) -> int:
     room = max(_DOCUMENT_TOKENS - _size(request.query), 100)
     return math.ceil(sum(1 + _size(text) // room for text in request.documents) / _UNIT_DOCUMENTS)
 
 
-def _chat_input(deployment: Deployment, request: ChatRequest) -> int:
-    total = _PER_MESSAGE * (len(request.messages) + 1)
+def _chat_input(deployment: Deployment, request: ChatRequest) -> tuple[int, bool]:
+    """Tokens at most, and whether there is anything but text among them."""
+    total, media = _PER_MESSAGE * (len(request.messages) + 1), False
     for message in request.messages:
         for part in message.parts:
-            total += _part(deployment, part)
+            if type(part) is Text and not part.provider_metadata:
+                text = part.text
+                total += len(text) if text.isascii() else _size(text)
+            else:
+                total += _part(deployment, part)
+                media = media or _has_media(part)
     for tool in request.tools:
         total += _size(tool.name) + _size(tool.description) + _json_size(dict(tool.parameters)) + _PER_MESSAGE
     if request.tools or request.output is not None:
         total += _PER_TOOLS + 2 * _json_size(request.output)  # a schema may be sent as a tool and as an instruction
-    return total
+    return total, media
+
+
+def _has_media(part: Part) -> bool:
+    if isinstance(part, ToolResult) and not isinstance(part.content, str):
+        return any(map(_has_media, part.content))
+    return isinstance(part, Media)
 
 
 def _part(deployment: Deployment, part: Part) -> int:

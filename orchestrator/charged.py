@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import lru_cache
 
 from orchestrator.spec.budgets import NANO, Charge
 from orchestrator.types.call import Charged
@@ -17,6 +18,7 @@ def charged(charges: Sequence[Charge]) -> tuple[Charged, ...]:
     return tuple(map(_charged, charges))
 
 
+@lru_cache(maxsize=4_096)  # the same few charges for as long as their windows last
 def _charged(charge: Charge) -> Charged:
     # The key is what tells one window of one budget from another, so it has all that is to be told.
     budget, per, window, label, whose = charge.key.split("\x1f", 4)

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Awaitable
-from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from orchestrator.attempt import Call
 from orchestrator.bounds import most_it_can_cost
 from orchestrator.errors import InvalidRequest
-from orchestrator.policies.budgets import Budgets, Spending
+from orchestrator.policies.budgets import Budgets, Payer, Spending
 from orchestrator.snapshot import Candidate
-from orchestrator.spec.budgets import BudgetStore, Charge, Hold, Refusal
+from orchestrator.spec.budgets import BudgetStore, Hold, Refusal
 from orchestrator.spec.clock import Clock
 
 __all__ = ["Cashier", "Prelude"]
@@ -48,44 +47,41 @@ class Cashier:
             Overloaded: nobody can say whether it has.
             InvalidRequest: the most it can cost is not known, and a budget must know.
         """
-        if not self.budgets.concern(call.route.name, candidate.deployment.provider):
+        payer = Payer(call.context, call.route.name, candidate.deployment.provider, call.id)
+        rules = self.budgets.at(payer.route, payer.provider)
+        if not rules:
             return None
         if self._prelude is not None and not self._prelude.done:
             await self._prelude.ready()
-        left_s = call.deadline - self._clock.monotonic()
-        charges = self._charges(call, candidate, left_s, freely=False)
+        now = self.budgets.now()
+        payer.left_s = call.deadline - self._clock.monotonic()
+        charges = self.budgets.charges(rules, payer, now)
         if not charges:
             return None
         amount = 0
         for charge in charges:
             if charge.capped:
-                amount = self._bound(candidate, request)
+                amount = most_it_can_cost(candidate.deployment, request, now)
                 break
-        hold = Hold(charges, amount, left_s)
-        refusal = self._store.reserve(hold, self.budgets.now())
+        hold = Hold(charges, amount, payer.left_s)
+        refusal = self._store.reserve(hold, now)
         if refusal is not None:
-            hold = await self._second_look(call, candidate, hold, refusal)
+            hold = await self._second_look(call, candidate, hold, refusal, payer)
         return Spending(self.budgets, self._store, hold, candidate.name)
 
     async def _second_look(
-        self, call: Call, candidate: Candidate, hold: Hold, asked: Refusal | Awaitable[Refusal | None]
+        self, call: Call, candidate: Candidate, hold: Hold, asked: Refusal | Awaitable[Refusal | None], payer: Payer
     ) -> Hold:
         """A store that asks elsewhere has to be waited for, and a budget without room may prefer this candidate."""
         refusal = asked if isinstance(asked, Refusal) else await asked
         if refusal is not None and self.budgets.yields(refusal) and self._is_cheapest(call, candidate, hold.amount):
-            hold = Hold(self._charges(call, candidate, hold.lease_s, freely=True), hold.amount, hold.lease_s)
-            asked_again = self._store.reserve(hold, self.budgets.now())
+            rules, now = self.budgets.at(payer.route, payer.provider), self.budgets.now()
+            hold = Hold(self.budgets.charges(rules, payer, now, freely=True), hold.amount, hold.lease_s)
+            asked_again = self._store.reserve(hold, now)
             refusal = await asked_again if isinstance(asked_again, Awaitable) else asked_again
         if refusal is not None:
             raise self.budgets.refused(refusal)
         return hold
-
-    def _charges(self, call: Call, candidate: Candidate, left_s: float, *, freely: bool) -> list[Charge]:
-        provider = candidate.deployment.provider
-        return self.budgets.charges(call.context, call.id, left_s, call.route.name, provider, freely=freely)
-
-    def _bound(self, candidate: Candidate, request: Any) -> int:
-        return most_it_can_cost(candidate.deployment, request, datetime.fromtimestamp(self._clock.time(), UTC))
 
     def _is_cheapest(self, call: Call, candidate: Candidate, amount: int) -> bool:
         """Whether nobody of the call's order would take it for less. Those not looked at yet count by their own fit."""
@@ -99,6 +95,6 @@ class Cashier:
 
     def _price(self, candidate: Candidate, request: Any) -> float:
         try:
-            return self._bound(candidate, request)
+            return most_it_can_cost(candidate.deployment, request, self._clock.time())
         except InvalidRequest:
             return math.inf

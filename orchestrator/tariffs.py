@@ -29,8 +29,8 @@ class Tariff(Protocol):
         """What usage costs at a time, of the model that is said to have served it (None: the one asked for)."""
         ...
 
-    def ceiling(self, input_tokens: int, at: datetime, /) -> Ceiling:
-        """The dearest prices for a prompt of that size at that time.
+    def ceiling(self, input_tokens: int, at: float, /) -> Ceiling:
+        """The dearest prices for a prompt of that size at that Unix time.
 
         Raises:
             Unpriced: it has none.
@@ -114,7 +114,7 @@ class _OwnPrices:
     def __call__(self, usage: Usage, _served: str | None, at: datetime, /) -> Cost:
         return self._row.cost(usage, at=at)
 
-    def ceiling(self, input_tokens: int, at: datetime, /) -> Ceiling:
+    def ceiling(self, input_tokens: int, at: float, /) -> Ceiling:
         return self._row.ceiling(input_tokens, at=at)
 
 
@@ -124,7 +124,7 @@ class _Free:
     def __call__(self, _usage: Usage, _served: str | None, _at: datetime, /) -> Cost:
         return _FREE
 
-    def ceiling(self, _input_tokens: int, _at: datetime, /) -> Ceiling:
+    def ceiling(self, _input_tokens: int, _at: float, /) -> Ceiling:
         return _NOTHING
 
 
@@ -137,7 +137,7 @@ class _NoPrices:
     def __call__(self, _usage: Usage, _served: str | None, _at: datetime, /) -> Cost:
         return Cost(unknown=self._why)
 
-    def ceiling(self, _input_tokens: int, _at: datetime, /) -> Ceiling:
+    def ceiling(self, _input_tokens: int, _at: float, /) -> Ceiling:
         raise Unpriced(self._why)
 
 
@@ -160,8 +160,8 @@ class _BookPrices:
             return Cost(unknown=self._missing, asked=self._asked, factor=self._factor)
         return replace(row.cost(usage, at=at), asked=self._asked)
 
-    def ceiling(self, input_tokens: int, at: datetime, /) -> Ceiling:
-        row = self._row(None)
+    def ceiling(self, input_tokens: int, at: float, /) -> Ceiling:
+        row = self._rows.get(None) or self._row(None)
         if row is None:
             raise Unpriced(self._missing)
         return row.ceiling(input_tokens, at=at)

@@ -10,6 +10,7 @@ Held money is not waited for: a call that does not fit is refused at once, and t
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -21,7 +22,7 @@ from orchestrator.spec.budgets import NANO, BudgetStore, BudgetWindow, Charge, H
 from orchestrator.spec.events import CallContext
 from orchestrator.types.usage import Cost
 
-__all__ = ["Budget", "Budgets", "Spending"]
+__all__ = ["Budget", "Budgets", "Payer", "Rule", "Spending", "window"]
 
 _LONGEST_S: Mapping[BudgetWindow, float] = {"call": 0.0, "hour": 3_600.0, "day": 90_000.0, "month": 2_682_000.0}
 _SOON_S = 1.0
@@ -53,16 +54,41 @@ class Budget:
 
 def window(kind: BudgetWindow, now: float, zone: ZoneInfo) -> tuple[str, float, float]:
     """Name of the calendar window around a Unix time, when it began and when it ends. A day may have 23 or 25 hours."""
-    local = datetime.fromtimestamp(now, zone)
+    second = math.floor(now)  # a datetime would round up
+    local = datetime.fromtimestamp(second, zone)
     if kind == "hour":
-        begun = now - now % 60 - 60 * local.minute
-        return str(int(begun)), begun, begun + 3600
+        begun = second - second % 60 - 60 * local.minute
+        return str(begun), begun, begun + 3600
     midnight = local.replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
     if kind == "day":
         return midnight.date().isoformat(), midnight.timestamp(), (midnight + timedelta(days=1)).timestamp()
     first = midnight.replace(day=1)
     following = (first + timedelta(days=32)).replace(day=1)
     return midnight.strftime("%Y-%m"), first.timestamp(), following.timestamp()
+
+
+@dataclass(slots=True)
+class Payer:
+    """Whose an attempt is, and of which call."""
+
+    context: CallContext
+    route: str
+    provider: str
+    call_id: str = ""
+    left_s: float = 0.0
+
+    def name(self, scope: str) -> str:
+        """The tenant, user, route, provider or tag value; empty where the call does not say."""
+        match scope:
+            case "tenant":
+                return self.context.tenant or ""
+            case "user":
+                return self.context.user or ""
+            case "route":
+                return self.route
+            case "provider":
+                return self.provider
+        return self.context.tags.get(scope.removeprefix("tags."), "")
 
 
 class _Period:
@@ -84,7 +110,7 @@ class _Period:
         return known
 
 
-class _Rule:
+class Rule:
     """A budget in force, and its newest window."""
 
     __slots__ = ("_period", "budget", "loose")
@@ -94,17 +120,17 @@ class _Rule:
         self.loose = budget.on_exceed == "cheaper"
         self._period: _Period | None = None
 
-    def charge(self, who: Callable[[str], str], call_id: str, left_s: float, now: float) -> Charge | None:
+    def charge(self, payer: Payer, now: float) -> Charge | None:
         """How an attempt by that caller meets it; None if it is not for them. Those without the tenant, user or tag
         that it goes by share one.
         """
         budget = self.budget
         for scope, values in budget.only.items():
-            if who(scope) not in values:
+            if payer.name(scope) not in values:
                 return None
-        whose = "" if budget.per == "all" else who(budget.per)
+        whose = "" if budget.per == "all" else payer.name(budget.per)
         if budget.window == "call":
-            return budget.charge(whose, call_id, now + left_s)
+            return budget.charge(whose, payer.call_id, now + payer.left_s)
         period = self._period
         if period is None or not period.begins <= now < period.ends:
             period = self._period = _Period(budget, now)
@@ -116,8 +142,8 @@ class Budgets:
 
     def __init__(self, now: Callable[[], float], notice: Notice) -> None:
         self.now = now
-        self._rules: tuple[_Rule, ...] = ()
-        self._places: dict[tuple[str, str], tuple[_Rule, ...]] = {}
+        self._rules: tuple[Rule, ...] = ()
+        self._places: dict[tuple[str, str], tuple[Rule, ...]] = {}
         self._notice = notice
         self._told: dict[str, float] = {}
         self._lock = Lock()
@@ -129,14 +155,11 @@ class Budgets:
 
     def adopt(self, budgets: Iterable[Budget]) -> None:
         """Take these from now on."""
-        self._rules = tuple(map(_Rule, budgets))
+        self._rules = tuple(map(Rule, budgets))
         self._places = {}
 
-    def concern(self, route: str, provider: str) -> bool:
-        """Whether any budget can be for attempts of that route at that provider."""
-        return bool(self._at(route, provider))
-
-    def _at(self, route: str, provider: str) -> tuple[_Rule, ...]:
+    def at(self, route: str, provider: str) -> tuple[Rule, ...]:
+        """Those that can be for attempts of that route at that provider."""
         known = self._places.get((route, provider))
         if known is None:
             place, all_of_them = {"route": route, "provider": provider}, self._rules
@@ -145,23 +168,20 @@ class Budgets:
                 self._places[route, provider] = known
         return known
 
-    def charges(
-        self, context: CallContext, call_id: str, left_s: float, route: str, provider: str, *, freely: bool = False
-    ) -> list[Charge]:
+    def charges(self, rules: Iterable[Rule], payer: Payer, now: float, *, freely: bool = False) -> list[Charge]:
         """What an attempt is charged to. `freely`: budgets that only prefer cheaper models do not hold it up."""
-        now, who = self.now(), _Who(context, route, provider).get
         found = []
-        for rule in self._at(route, provider):
-            charge = rule.charge(who, call_id, left_s, now)
+        for rule in rules:
+            charge = rule.charge(payer, now)
             if charge is not None:
                 found.append(replace(charge, capped=False) if freely and rule.loose else charge)
         return found
 
     def past(self, context: CallContext, route: str, provider: str, *, at: float, now: float) -> list[Charge]:
         """What an attempt at that time was charged to, as far as the window it fell into is not over."""
-        who = _Who(context, route, provider).get
-        rules = [rule for rule in self._at(route, provider) if rule.budget.window != "call"]
-        found = [rule.charge(who, "", 0.0, at) for rule in rules]
+        payer = Payer(context, route, provider)
+        rules = [rule for rule in self.at(route, provider) if rule.budget.window != "call"]
+        found = [rule.charge(payer, at) for rule in rules]
         return [charge for charge in found if charge is not None and charge.ends > now]
 
     def earliest(self, now: float) -> float:
@@ -191,14 +211,16 @@ class Budgets:
 
     def spent(self, charge: Charge, before: int, after: int) -> None:
         """Tell of shares of a budget that were reached just now. The store calls it once per settlement."""
-        reached = [share for share in charge.alerts if before < share * charge.limit <= after]
+        reached = 0.0
+        for share in charge.alerts:
+            if before < share * charge.limit <= after:
+                reached = share
         if reached:
-            share = max(reached)
             self._notice(
                 "llm.budget.alert",
-                f"budget {charge.budget!r} has reached {share:.0%}",
+                f"budget {charge.budget!r} has reached {reached:.0%}",
                 **_details(charge),
-                share=share,
+                share=reached,
                 spent_usd=after / NANO,
             )
         if before < charge.limit <= after:
@@ -231,28 +253,6 @@ class Budgets:
 
 def _may_hold(only: Mapping[str, frozenset[str]], place: Mapping[str, str]) -> bool:
     return all(scope not in place or place[scope] in values for scope, values in only.items())
-
-
-class _Who:
-    """Whose an attempt is, by scope; empty where the call does not say."""
-
-    __slots__ = ("_context", "_place")
-
-    def __init__(self, context: CallContext, route: str, provider: str) -> None:
-        self._context = context
-        self._place = (route, provider)
-
-    def get(self, scope: str) -> str:
-        match scope:
-            case "tenant":
-                return self._context.tenant or ""
-            case "user":
-                return self._context.user or ""
-            case "route":
-                return self._place[0]
-            case "provider":
-                return self._place[1]
-        return self._context.tags.get(scope[5:], "")
 
 
 def _details(charge: Charge) -> dict[str, object]:

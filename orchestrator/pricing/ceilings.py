@@ -18,8 +18,8 @@ _PER_NANO = 10**6
 class Ceiling:
     """The dearest prices of a row, in femto-dollars per token or unit, rounded up; None where the row has no price.
 
-    Any token of the input may be written to a cache, and any of the output may be reasoning. `media`: or be sound or
-    part of a picture.
+    Any token of the input may be written to a cache (`media`: or be sound or part of a picture), and any of the output
+    may be reasoning, or whatever else the model makes.
     """
 
     input: int | None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from copy import copy
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -108,13 +108,13 @@ class PriceRow:
             estimated=estimated,
         )
 
-    def ceiling(self, input_tokens: int, *, at: datetime) -> Ceiling:
-        """The dearest prices for a prompt of that size at that time, on the vendor's standard terms.
+    def ceiling(self, input_tokens: int, *, at: float) -> Ceiling:
+        """The dearest prices for a prompt of that size at that Unix time, on the vendor's standard terms.
 
         Raises:
             Unpriced: there were none then.
         """
-        rates = self._flat or self._standard(at).rates(input_tokens)
+        rates = self._flat or self._standard(datetime.fromtimestamp(at, UTC)).rates(input_tokens)
         known = self._ceilings.get(id(rates))  # rates live as long as their row
         if known is None:
             known = self._ceilings[id(rates)] = Ceiling.of(rates, self._dearest())

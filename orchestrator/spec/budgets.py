@@ -19,7 +19,7 @@ _EXACT = Context(prec=60)
 
 def nano_dollars(usd: Decimal) -> int:
     """Dollars as whole nano-dollars, rounded up: what is counted is never less than what was spent."""
-    return int(_EXACT.multiply(usd, Decimal(NANO)).to_integral_value(ROUND_CEILING, _EXACT))
+    return int(usd.scaleb(9, _EXACT).to_integral_value(ROUND_CEILING, _EXACT))
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,12 +6,15 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from threading import Lock
+from typing import TypeAlias
 
 from orchestrator.spec.budgets import Charge, Hold, Listener, Refusal
 
 __all__ = ["MemoryBudgets"]
 
 _SWEEP_FROM = 1_024
+
+_Change: TypeAlias = tuple[Charge, int, int]
 
 
 @dataclass(slots=True)
@@ -52,17 +55,17 @@ class MemoryBudgets:
         """See `BudgetStore.reserve`."""
         if self._settled:
             self._settle_all()
-        amount = hold.amount
+        amount, accounts = hold.amount, []
         with self._lock:
-            accounts = [self._accounts.get(charge.key) or self._open(charge, now) for charge in hold.charges]
-            if not amount:
-                return None
-            for charge, account in zip(hold.charges, accounts, strict=True):
-                if charge.capped and account.spent + account.held + amount > charge.limit:
+            for charge in hold.charges:
+                account = self._accounts.get(charge.key) or self._open(charge, now)
+                if amount and charge.capped and account.spent + account.held + amount > charge.limit:
                     return Refusal(charge, soon=account.spent + amount <= charge.limit)
+                accounts.append(account)
             for account in accounts:
                 account.held += amount
-            return None
+        hold.receipt = accounts
+        return None
 
     def _open(self, charge: Charge, now: float) -> _Account:
         if len(self._accounts) >= self._sweep_at:
@@ -81,28 +84,29 @@ class MemoryBudgets:
 
     def _settle_all(self) -> None:
         while self._settled and self._lock.acquire(blocking=False):
-            changes: list[tuple[Charge, int, int]] = []
+            changes: list[_Change] = []
             try:
                 while self._settled:
-                    self._apply(*self._settled.popleft(), changes)
+                    changes += _applied(*self._settled.popleft())
             finally:
                 self._lock.release()
             for charge, before, after in changes:
                 self._listener(charge, before, after)
-
-    def _apply(self, hold: Hold, spent: int, changes: list[tuple[Charge, int, int]]) -> None:
-        for charge in hold.charges:
-            account = self._accounts.get(charge.key)
-            if account is None:
-                continue  # its window is over
-            before = account.spent
-            account.held = max(0, account.held - hold.amount)
-            account.spent += spent
-            if spent:
-                changes.append((charge, before, account.spent))
 
     def restore(self, charges: Sequence[Charge], spent: int) -> None:
         """See `BudgetStore.restore`."""
         with self._lock:
             for charge in charges:
                 self._accounts.setdefault(charge.key, _Account(charge.ends)).spent += spent
+
+
+def _applied(hold: Hold, spent: int) -> list[_Change]:
+    """Settle in the accounts that it was held under, and say what was spent there before and after."""
+    changes = []
+    for charge, account in zip(hold.charges, hold.receipt, strict=True):
+        before = account.spent
+        account.held -= hold.amount
+        if spent:
+            account.spent = before + spent
+            changes.append((charge, before, before + spent))
+    return changes

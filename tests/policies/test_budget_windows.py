@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orchestrator.policies.budgets import Budget, Budgets, window
+from orchestrator.policies.budgets import Budget, Budgets, Payer, window
 from orchestrator.spec.budgets import NANO, Hold, Refusal
 from orchestrator.spec.events import CallContext
 from orchestrator.stores.budgets import MemoryBudgets
@@ -94,7 +94,8 @@ class Purse:
         self.store = MemoryBudgets(self.budgets.spent)
 
     def charges(self, **who):
-        return self.budgets.charges(CallContext(**who), "call", 5.0, "answer", "openai")
+        payer = Payer(CallContext(**who), "answer", "openai", "call", 5.0)
+        return self.budgets.charges(self.budgets.at("answer", "openai"), payer, self.now)
 
     def hold(self, dollars, **who):
         made = Hold(self.charges(**who), round(dollars * NANO), 5.0)
@@ -186,7 +187,8 @@ def test_what_is_kept_is_what_would_be_made_anew(steps):
 def test_cheapest_candidates_pass_a_cheaper_budget():
     """`freely` takes the cap off a budget that only prefers cheaper models, and off no other."""
     purse = Purse(budget(on_exceed="cheaper"), budget(name="hard"))
-    charges = purse.budgets.charges(CallContext(), "call", 5.0, "answer", "openai", freely=True)
+    rules = purse.budgets.at("answer", "openai")
+    charges = purse.budgets.charges(rules, Payer(CallContext(), "answer", "openai"), purse.now, freely=True)
     assert [(one.budget, one.capped) for one in charges] == [("b", False), ("hard", True)]
     assert [one.capped for one in purse.charges()] == [True, True]
 
