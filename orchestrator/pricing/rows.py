@@ -64,16 +64,22 @@ class PriceRow:
         twin._ceilings = {}
         return twin
 
+    @property
+    def uplift(self) -> Decimal | None:
+        """What tokens cost where the row holds, as a factor of the list price; None if they cost just that."""
+        return self._uplift
+
     def __repr__(self) -> str:
         return f"PriceRow({self.name!r}, book={self.book!r}, source={self.source!r})"
 
-    def cost(self, usage: Usage, *, at: datetime, requests: int = 1) -> Cost:
+    def cost(self, usage: Usage, *, at: datetime, requests: int = 1, asked: str | None = None) -> Cost:
         """Dollars for that usage.
 
         Args:
             usage: counts of one attempt. `raw` is read for the service tier, the region and tools run by the vendor.
             at: when the request was made; naive means UTC.
             requests: how many requests the usage covers, for rows with a fee per request.
+            asked: what the book was asked for, kept with the cost.
 
         Returns:
             A `Cost` with `total` None and the reason in `unknown` when a needed count is unknown, a bucket that was
@@ -96,6 +102,7 @@ class PriceRow:
                 unknown=str(reason),
                 price_row=self.name,
                 price_book=self.book,
+                asked=asked,
                 factor=self._factor,
                 estimated=estimated,
             )
@@ -104,6 +111,7 @@ class PriceRow:
             buckets=buckets,
             price_row=self.name,
             price_book=self.book,
+            asked=asked,
             factor=self._factor,
             estimated=estimated,
         )

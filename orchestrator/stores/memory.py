@@ -260,8 +260,17 @@ class MemoryLimits:
 
     def settle(self, slots: Sequence[Slot], changes: Sequence[float], now: float, since: float | None = None) -> None:
         """See `LimitStore.settle`."""
-        self._corrections.append((slots, changes, now, now if since is None else since))
-        self._settle_all()
+        since = now if since is None else since
+        if self._corrections or not self._lock.acquire(blocking=False):
+            self._corrections.append((slots, changes, now, since))
+            self._settle_all()
+            return
+        try:
+            _correct(slots, changes, now, since)
+        finally:
+            self._lock.release()
+        if self._corrections:
+            self._settle_all()
 
     def _settle_all(self) -> None:
         while self._corrections and self._lock.acquire(blocking=False):
@@ -272,7 +281,10 @@ class MemoryLimits:
 
     def _apply(self) -> None:
         while self._corrections:
-            slots, changes, now, since = self._corrections.popleft()
-            for rule, change in zip(cast("Sequence[_Rule]", slots), changes, strict=True):
-                if change:
-                    rule.correct(change, now, since)
+            _correct(*self._corrections.popleft())
+
+
+def _correct(slots: Sequence[Slot], changes: Sequence[float], now: float, since: float) -> None:
+    for rule, change in zip(cast("Sequence[_Rule]", slots), changes, strict=True):
+        if change:
+            rule.correct(change, now, since)

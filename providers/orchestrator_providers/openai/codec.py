@@ -147,6 +147,8 @@ def _plain_text(message: Mapping[str, Any]) -> Text | None:
 
 def _first_choice(body: Mapping[str, Any]) -> Mapping[str, Any]:
     choices = body.get("choices")
+    if type(choices) is list and len(choices) == 1 and type(choices[0]) is dict:
+        return choices[0]
     found = [c for c in choices if isinstance(c, dict)] if isinstance(choices, list) else []
     if not found:
         raise MalformedReply("the reply has no choices")
