@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Protocol
@@ -38,6 +37,7 @@ class Tariff(Protocol):
         ...
 
 
+_ZONES = ("eu/", "us/")
 _DEFAULT = PricesConfig()
 _FREE = Cost(total=Decimal(0))
 _NOTHING = Ceiling(input=0, media=0, output=0, search_unit=0, request=0)
@@ -67,6 +67,8 @@ def tariff(
     told = deployment.priced_as or provider.priced_as
     stated = not told and prices.vendor_cost and states_cost(vendor)
     place = _place(provider, profile) if vendor == profile.prices else None
+    if vendor == "azure" and model.startswith(_ZONES):  # priced_as: azure/eu/gpt-5.1
+        place, _, model = model.partition("/")
     return (_StatedPrices if stated else _BookPrices)(vendor, model, place, chosen, factor)
 
 
@@ -158,7 +160,7 @@ class _BookPrices:
         row = self._row(served)
         if row is None:
             return Cost(unknown=self._missing, asked=self._asked, factor=self._factor)
-        return replace(row.cost(usage, at=at), asked=self._asked)
+        return row.cost(usage, at=at, asked=self._asked)
 
     def ceiling(self, input_tokens: int, at: float, /) -> Ceiling:
         row = self._rows.get(None) or self._row(None)

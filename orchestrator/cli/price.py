@@ -49,7 +49,7 @@ def price(
         config = load_file(file, check_secrets=False)
         chosen = _route(config, route)
         usage = _usage(chosen.task, input_tokens, output_tokens, cached, search_units)
-        quotes = [_quote(config, name, usage, now) for name in named(chosen)]
+        quotes = [_quote(config, route, name, usage, now) for name in named(chosen)]
     (_print_json if as_json else _print_table)(_Answer(route, chosen.task, usage, calls, now, quotes))
 
 
@@ -61,6 +61,7 @@ class _Quote:
     model: str
     provider: str
     cost: Cost
+    terms: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,22 +106,26 @@ def _usage(task: str, input_tokens: int | None, output_tokens: int | None, cache
         output_tokens=output_tokens or 0,
         cache_read_tokens=cached,
         search_units=units,
+        extras={"output_image": 0, "output_video": 0},
     )
 
 
-def _quote(config: Config, name: str, usage: Usage, now: datetime) -> _Quote:
+def _quote(config: Config, route: str, name: str, usage: Usage, now: datetime) -> _Quote:
+    from orchestrator.cli.billing import asked_terms, told_terms  # noqa: PLC0415
     from orchestrator.registry import find  # noqa: PLC0415
     from orchestrator.tariffs import tariff  # noqa: PLC0415
 
     deployment = config.deployments[name]
     provider = config.providers[deployment.provider]
     price_of = tariff(provider, deployment, find(provider.kind), config.prices)
+    terms = asked_terms(config, name, route)
+    usage = replace(usage, raw=terms or None)
     cost = price_of(usage, None, now)
     if cost.total is None and None not in (usage.search_units, usage.input_tokens):
         # Vendors that bill rerankers by token report no search units.
         by_token = price_of(replace(usage, search_units=None), None, now)
         cost = cost if by_token.total is None else by_token
-    return _Quote(name, deployment.model, deployment.provider, cost)
+    return _Quote(name, deployment.model, deployment.provider, cost, told_terms(config, cost, terms))
 
 
 def _times(amount: Decimal, calls: int) -> Decimal:
@@ -143,6 +148,8 @@ def _print_table(answer: _Answer) -> None:
     for quote in answer.quotes:
         model = "" if quote.deployment.endswith(quote.model) else f" [dim]{escape(quote.model)}[/dim]"
         table.add_row(f"[bold]{escape(quote.deployment)}[/bold]{model}")
+        for terms in quote.terms:
+            table.add_row(f"  [dim]{escape(terms)}[/dim]")
         for bucket, amount in quote.cost.buckets.items():
             table.add_row(f"  {bucket.replace('_', ' ')}", *_amounts(amount, answer.calls, one, many))
         table.add_row("  total", *_amounts(quote.cost.total, answer.calls, one, many), style="bold")
@@ -198,6 +205,7 @@ def _described(quote: _Quote, calls: int | None) -> dict[str, Any]:
         "deployment": quote.deployment,
         "model": quote.model,
         "provider": quote.provider,
+        "terms": list(quote.terms),
         "call": _dollars(cost.total, cost.buckets, 1),
         "month": _dollars(cost.total, cost.buckets, calls) if calls else None,
         "unknown": cost.unknown,

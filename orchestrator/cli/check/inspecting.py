@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from orchestrator.cli.billing import asked_terms, told_terms
 from orchestrator.cli.check.oddities import missing_packages, model_hint, odd_prices
 from orchestrator.cli.findings import problems_of
 from orchestrator.cli.naming import named
@@ -33,12 +34,15 @@ _USAGE: Mapping[str, Usage] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """What was found. `readable`: there is a file, and it is YAML as far as one can tell from its bytes."""
+    """What was found. `terms`: deployments whose price is not the list's, and why. `readable`: there is a file, and it
+    is YAML as far as one can tell from its bytes.
+    """
 
     file: Path
     config: Config | None = None
     errors: tuple[Problem, ...] = ()
     warnings: tuple[Problem, ...] = ()
+    terms: tuple[tuple[str, str], ...] = ()
     readable: bool = True
     live: tuple[Answered, ...] | None = None
 
@@ -62,7 +66,7 @@ def inspect(file: Path, *, secrets: bool) -> Report:
         errors = (*missing_packages(config, places), *_unbuildable(config, places)) if secrets else ()
     except ConfigError as error:
         return Report(file=file, errors=problems_of(error), readable=file.is_file())
-    return Report(file=file, config=config, errors=errors, warnings=_in_order(warnings))
+    return Report(file=file, config=config, errors=errors, warnings=_in_order(warnings), terms=_terms(config))
 
 
 def _in_order(problems: tuple[Problem, ...]) -> tuple[Problem, ...]:
@@ -82,13 +86,23 @@ def _unpriced(config: Config, places: Mapping[str, Place]) -> Iterator[Problem]:
     tasks = {name: route.task for route in config.routes.values() for name in named(route)}
     for name, deployment in config.deployments.items():
         provider = config.providers[deployment.provider]
-        usage = _USAGE[tasks.get(name, "chat")]
+        usage = replace(_USAGE[tasks.get(name, "chat")], raw=asked_terms(config, name) or None)
         cost = tariff(provider, deployment, find(provider.kind), config.prices)(usage, None, now)
         if cost.unknown:
             key = dotted(("deployments", name))
             hint = model_hint(cost.asked) if cost.asked and "no row" in cost.unknown else ""
             message = f"its calls have no price: {cost.unknown}{hint}"
             yield Problem(places.get(key) or _used(name, config, places), key if key in places else name, message)
+
+
+def _terms(config: Config) -> tuple[tuple[str, str], ...]:
+    now = datetime.now(UTC)
+    found: list[tuple[str, str]] = []
+    for name, deployment in config.deployments.items():
+        provider = config.providers[deployment.provider]
+        cost = tariff(provider, deployment, find(provider.kind), config.prices)(_USAGE["chat"], None, now)
+        found += [(name, told) for told in told_terms(config, cost, asked_terms(config, name))]
+    return tuple(found)
 
 
 def _used(name: str, config: Config, places: Mapping[str, Place]) -> Place:

@@ -37,6 +37,7 @@ def show_json(report: Report, *, strict: bool) -> None:
         names = ("routes", "deployments", "providers")
         whole |= {name: sorted(getattr(report.config, name)) for name in names}
         whole["config_hash"] = report.config.config_hash
+        whole["terms"] = [{"deployment": name, "terms": told} for name, told in report.terms]
     if report.live is not None:
         whole["live"] = [asdict(one) for one in report.live]
     typer.echo(json_text(whole))
@@ -47,6 +48,8 @@ def show_report(report: Report, *, strict: bool, console: Console | None = None)
     console = console or Console(highlight=False)
     show_findings(console, report.errors, "error")
     show_findings(console, report.warnings, "error" if strict else "warning")
+    for name, told in report.terms:
+        console.print(f"[dim]{escape(name)}: {escape(told)}[/dim]")
     if report.live is not None:
         console.print(_answers(report.live, console.width))
         console.print()
