@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,11 @@ def _no_value(key: str) -> str:
     if ":" in key:
         return "a space is missing after the colon"
     return "this key has no value; leave it out instead"
+
+
+def _of_one_vendor(name: str, other: str) -> bool:
+    """Whether they begin alike: most names end alike, and another vendor's key would be no help."""
+    return bool(get_close_matches(name.partition("_")[0], [other.partition("_")[0]], cutoff=0.7))
 
 
 class References:
@@ -153,7 +159,7 @@ class References:
 
     def _set(self, variable: str) -> str:
         """`; did you mean …?` if a variable with a near name is set. Empty if none is."""
-        named = [name for name in self._environ if name.isupper()]
+        named = [name for name in self._environ if name.isupper() and _of_one_vendor(name, variable)]
         near = nearest(variable, named) if len(named) <= _MOST_VARIABLES else ""
         return f"{near.removesuffix('?')}, which is set?" if "did you mean" in near else ""
 

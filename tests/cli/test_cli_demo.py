@@ -65,9 +65,9 @@ def test_demo_tells_its_story_in_order(played: Run) -> None:
         "alpha dies, with ",
         "alpha broke off a call in mid-flight; ",
         "alpha is back",
-        "gpt-4o-mini becomes gpt-4.1-nano",
+        "gpt-4o-mini becomes gpt-4.1-mini",
         "took the new file over",
-        "first answer by gpt-4.1-nano",
+        "first answer by gpt-4.1-mini",
     ]
     places = [played.stdout.find(text) for text in milestones]
     assert -1 not in places
@@ -108,7 +108,7 @@ def test_demo_prices_every_call(played: Run, lines: list[dict[str, Any]]) -> Non
     calls = [line for line in lines if line["event"] == "llm.call"]
     total = sum((call["cost_usd"] for call in calls), Decimal(0))
     assert all(call["price_row"] for call in calls if call["status"] == "ok")
-    assert {"openai/gpt-4o-mini", "openai/gpt-4.1-nano", "cohere/rerank-v3.5"} <= {call["price_row"] for call in calls}
+    assert {"openai/gpt-4o-mini", "openai/gpt-4.1-mini", "cohere/rerank-v3.5"} <= {call["price_row"] for call in calls}
     assert played.stdout.count(f"{total:.6f}") == 1
 
 
@@ -131,9 +131,9 @@ def test_demo_swaps_under_one_client(lines: list[dict[str, Any]]) -> None:
     (reload,) = [line for line in lines if line["event"] == "llm.config.reloaded"]
     hashes = {
         model: {line["config_hash"] for line in lines if line.get("request_model") == model}
-        for model in ("gpt-4o-mini", "gpt-4.1-nano")
+        for model in ("gpt-4o-mini", "gpt-4.1-mini")
     }
-    assert hashes["gpt-4.1-nano"] == {reload["config_hash"]}
+    assert hashes["gpt-4.1-mini"] == {reload["config_hash"]}
     assert reload["config_hash"] not in hashes["gpt-4o-mini"]
 
 

@@ -17,7 +17,7 @@ __all__ = ["CHATTING", "FAILING", "NEW_MODEL", "OLD_MODEL", "VENDORS", "DemoErro
 
 FAILING = "alpha"
 OLD_MODEL = "gpt-4o-mini"
-NEW_MODEL = "gpt-4.1-nano"
+NEW_MODEL = "gpt-4.1-mini"
 CHATTING = ("small", "steady", "reserve")
 """Who answers `answer`, in order; the first is a model of the failing vendor."""
 
