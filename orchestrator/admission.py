@@ -241,7 +241,8 @@ class Admission:
             if candidate not in seen.broken:
                 seen.broken += (candidate,)
             return None
-        retry = any(error.provider == deployment.provider for error in call.progress.failures)
+        failures = call.progress.failures
+        retry = bool(failures) and any(error.provider == deployment.provider for error in failures)
         return Exchange(
             call, deployment, request, reservation, granted, retry, now, self._clock, self._random, warnings, spending
         )
@@ -300,8 +301,9 @@ def _need(call: Call, request: Any, deployment: Deployment) -> Need | None:
     """Tokens to reserve: the call's estimate, corrected by what this deployment's answers took."""
     if not deployment.gate.counts_tokens:
         return None
-    if call.need is None:
-        call.need = call.rules.need(request)
+    if call.need is None or call.frame is not deployment.frame:
+        call.frame = deployment.frame
+        call.need = call.rules.need(request, call.frame)
     capped = getattr(request.options, "max_output_tokens", None) is not None
     return deployment.forecast.need(call.need, capped=capped)
 

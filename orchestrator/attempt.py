@@ -15,12 +15,13 @@ from orchestrator.policies.budgets import Spending
 from orchestrator.policies.capabilities import Fitted
 from orchestrator.policies.limits import Need, Reservation
 from orchestrator.policies.output import Expectation
+from orchestrator.sizing import Frame
 from orchestrator.snapshot import Deployment, Route
 from orchestrator.spec.clock import Clock
 from orchestrator.spec.events import CallContext
 from orchestrator.spec.provider import Decoded
 from orchestrator.spec.routing import Progress
-from orchestrator.tasks import TASKS, TaskRules
+from orchestrator.tasks import TaskRules
 from orchestrator.timers import LoopTimers
 from orchestrator.types.call import Attempt, CallWarning
 from orchestrator.types.chat import Message
@@ -44,6 +45,9 @@ class Call:
     started: float
     deadline: float
     progress: Progress
+    rules: TaskRules
+    """What is particular to the task."""
+
     stream: bool = False
     expectation: Expectation | None = None
     priority: int = 0
@@ -51,6 +55,9 @@ class Call:
     queue_s: float = 0.0
     wait_s: float = 0.0
     need: Need | None = None
+    frame: Frame | None = None
+    """What `need` was estimated with."""
+
     output: Any = None
     deployment: Deployment | None = None
     timers: LoopTimers | None = None
@@ -70,11 +77,6 @@ class Call:
 
     retried: dict[str, bool] = field(default_factory=dict)
     """Accounts by whether their budget allows the next attempt; asked once per failure."""
-
-    @property
-    def rules(self) -> TaskRules:
-        """What is particular to the task."""
-        return TASKS[self.route.task]
 
 
 @dataclass(slots=True, eq=False)
@@ -130,7 +132,7 @@ class Exchange:
         now = self.clock.monotonic()
         call, deployment = self.call, self.deployment
         if usage is None and maybe_billed:
-            usage = call.rules.unheard(self.request, self.heard)
+            usage = call.rules.unheard(self.request, self.heard, deployment.frame)
         self.reservation.settle(usage, used=usage is not None)
         self._judge(verdict, now)
         ended = self.clock.time()
@@ -198,7 +200,7 @@ class Exchange:
         error.provider = error.provider or self.deployment.provider
         error.deployment = error.deployment or self.deployment.name
         if usage is None and isinstance(error, MalformedReply):
-            usage = self.call.rules.unheard(self.request, self.heard)
+            usage = self.call.rules.unheard(self.request, self.heard, self.deployment.frame)
         self.settle(
             verdict or ("failed" if blames(error) else "neutral"),
             usage=usage,

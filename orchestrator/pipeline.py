@@ -42,13 +42,14 @@ from orchestrator.errors import (
 from orchestrator.paying import Cashier
 from orchestrator.policies.account import total_cost
 from orchestrator.policies.attempts import failed, next_step
+from orchestrator.policies.output import Expectation
 from orchestrator.policies.repair import correction
 from orchestrator.snapshot import Route
 from orchestrator.spec.clock import Clock
 from orchestrator.spec.events import CallContent, CallContext, CallEvent, Sink
 from orchestrator.spec.provider import Decoded, Failure
 from orchestrator.spec.routing import Progress
-from orchestrator.tasks import expect
+from orchestrator.tasks import TASKS, expect
 from orchestrator.types.call import Timings
 from orchestrator.types.stream import ResponseMetadata, StreamStart
 from orchestrator.types.usage import Cost, Usage
@@ -80,12 +81,22 @@ class Pipeline:
         """Calls and streams that have begun and not left their event yet."""
         return len(self._begun)
 
-    def begin(self, route: Route, request: Any, context: CallContext, config_hash: str, **details: Any) -> Call:
+    def begin(
+        self,
+        route: Route,
+        request: Any,
+        context: CallContext,
+        config_hash: str,
+        *,
+        time_s: float | None = None,
+        priority: int = 0,
+        stream: bool = False,
+        expectation: Expectation | None = None,
+    ) -> Call:
         """A call that has not been tried yet. `time_s` overrides the route's deadline."""
         started = self._clock.monotonic()
-        time_s = details.pop("time_s", None)
         if time_s is None:
-            time_s = route.time_s(stream=details.get("stream", False))
+            time_s = route.time_s(stream=stream)
         return Call(
             route=route,
             request=request,
@@ -95,7 +106,10 @@ class Pipeline:
             started=started,
             deadline=started + time_s,
             progress=Progress(route.chooser.order(self._random.random, context, started)),
-            **details,
+            rules=TASKS[route.task],
+            stream=stream,
+            expectation=expectation,
+            priority=priority,
         )
 
     async def run(self, call: Call) -> Any:
@@ -259,7 +273,9 @@ class Pipeline:
 
     def _usage(self, exchange: Exchange, result: Any) -> Usage:
         usage: Usage | None = result.usage
-        return usage if usage is not None else exchange.call.rules.estimate(exchange.request, result)
+        if usage is None:
+            usage = exchange.call.rules.estimate(exchange.request, result, exchange.deployment.frame)
+        return usage
 
     def _reply(self, call: Call, exchange: Exchange, answer: Answer) -> Any:
         result = answer.result
