@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import accumulate
 
 from orchestrator.spec.events import CallContext
@@ -48,11 +48,14 @@ class Weighted:
         return order
 
 
-def eligible(progress: Progress, per_deployment: int) -> Iterator[Candidate]:
+def eligible(progress: Progress, per_deployment: int) -> Iterable[Candidate]:
     """Candidates that this call may still ask, untried ones first, each group in the route's order."""
     if not progress.failures and not progress.barred:
-        yield from progress.order
-        return
+        return progress.order
+    return _left(progress, per_deployment)
+
+
+def _left(progress: Progress, per_deployment: int) -> Iterator[Candidate]:
     tried = []
     for candidate in progress.order:
         tries = progress.tries.get(candidate.name, 0)

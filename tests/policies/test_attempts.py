@@ -170,7 +170,7 @@ def test_bounds_hold_for_any_failures(errors, deployments, policy, random):
     candidates = [Deployment(str(number)) for number in range(deployments)]
     progress, now, asked = Progress(candidates), 0.0, []
     for error in errors:
-        candidate = next(eligible(progress, policy.per_deployment), None)
+        candidate = next(iter(eligible(progress, policy.per_deployment)), None)
         if candidate is None:
             assert final_error(progress) is not None
             break
