@@ -31,6 +31,7 @@ from orchestrator_providers.openai.calls import PendingCall, pending_call, read_
 from orchestrator_providers.openai.errors import embedded_error
 from orchestrator_providers.openai.profile import Quirks
 from orchestrator_providers.openai.usage import read_usage
+from orchestrator_providers.shared.frames import SHAPE_ERRORS
 from orchestrator_providers.shared.reading import label, mapping
 from orchestrator_providers.shared.repeats import Delta, Repeats
 
@@ -93,23 +94,10 @@ class OpenAIStream:
             if self.done or self._failed:
                 break
             again = None if event else self._repeats.read(data)
-            if again is not None:
+            if again is None:
+                self._frame(event, data.strip(), out)
+            else:
                 out.append(again)
-                continue
-            try:
-                chunk = orjson.loads(data)
-                plain = None if event else self._plain(chunk)
-                if plain is None:
-                    self._chunk(event, data, chunk, out)
-                else:
-                    out.append(plain)
-                    self._repeats.learn(data, plain, self._plain)
-            except orjson.JSONDecodeError:
-                self._not_json(data, out)
-            except OrchestratorError as error:
-                self._fail(error, out)
-            except (AttributeError, IndexError, KeyError, TypeError, ValueError):
-                self._fail(MalformedReply("an event of the stream has an unexpected shape"), out)
         return out
 
     def end(self) -> Decoded:
@@ -119,12 +107,25 @@ class OpenAIStream:
             self._terminate(out, at_mark=False)
         return out
 
-    def _not_json(self, data: bytes, out: Decoded) -> None:
-        text = data.strip()
-        if text == _DONE:
+    def _frame(self, event: str, data: bytes, out: Decoded) -> None:
+        if data == _DONE:
             self._terminate(out, at_mark=True)
-        elif text:
-            self._fail(MalformedReply("an event of the stream is not JSON"), out)
+            return
+        try:
+            chunk = orjson.loads(data)
+            plain = None if event else self._plain(chunk)
+            if plain is None:
+                self._chunk(event, data, chunk, out)
+            else:
+                out.append(plain)
+                self._repeats.learn(data, plain, self._plain)
+        except orjson.JSONDecodeError:
+            if data:
+                self._fail(MalformedReply("an event of the stream is not JSON"), out)
+        except OrchestratorError as error:
+            self._fail(error, out)
+        except SHAPE_ERRORS:
+            self._fail(MalformedReply("an event of the stream has an unexpected shape"), out)
 
     def _terminate(self, out: Decoded, *, at_mark: bool) -> None:
         complete = self.closing or (at_mark and 0 in self._ended and self._quirks.finish_optional)
