@@ -17,7 +17,7 @@
 local mode = ARGV[1]
 local clock = redis.call('TIME')
 local now = tonumber(clock[1]) + tonumber(clock[2]) / 1e6
-local KEEP_S, QUIET_S = 3600, 3
+local KEEP_S, QUIET_S, HOME_MS = 3600, 3, 40 * 86400 * 1000
 
 local function text(number)
     return string.format('%.6f', number)
@@ -85,6 +85,7 @@ function run.greet()
         begun = now  -- somebody else began anew, without knowing what this process knows
         redis.call('HSET', KEYS[1], 'begun', text(begun))
     end
+    redis.call('PEXPIRE', KEYS[1], HOME_MS)
     return {text(now), era, text(math.max(begun + QUIET_S - now, 0))}
 end
 

@@ -226,8 +226,11 @@ def test_late_settlements_of_a_lapsed_hold_count(redis):
 
 
 def test_accounts_end_with_their_windows(redis):
-    """What Redis keeps of a budget goes an hour after its window."""
+    """What Redis keeps of a budget goes an hour after its window, and nothing stays for good or on another node."""
     link, store = member(redis)
     asyncio.run(granted(store, Hold([Charge("soon", "n", "", 9, True, time.time() + 60)], 1, 1.0)))
     assert 3_600_000 < redis.do("PTTL", "orchestrator:{budgets}:soon") <= 3_660_000
+    keys = redis.do("KEYS", "*budgets*")
+    assert len(keys) == 2
+    assert all(key.startswith("orchestrator:{budgets}:") and redis.do("PTTL", key) > 0 for key in keys)
     link.close()
