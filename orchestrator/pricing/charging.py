@@ -8,7 +8,7 @@ from functools import reduce
 from typing import Any
 
 from orchestrator.pricing.rates import CONTEXT_SIZES, Rates, Unpriced
-from orchestrator.pricing.terms import PARTS, billed, fees
+from orchestrator.pricing.terms import FEES, PARTS, billed, fees
 from orchestrator.types.usage import Usage
 
 __all__ = ["EXACT", "charge", "total"]
@@ -21,6 +21,7 @@ _add = EXACT.add
 _ZERO = Decimal(0)
 _ENDLESS = float("inf")
 _HOUR_S = 3600
+_FEES = frozenset(FEES)
 _NO_EXTRAS: Mapping[str, int] = {}
 
 
@@ -42,7 +43,7 @@ def charge(rates: Rates, usage: Usage, requests: int, terms: Mapping[str, Any] |
         _bill(buckets, rates, "request", requests)
     elif "request_high" in rates:
         _bill(buckets, rates, _sized_request(raw or {}), requests)
-    if usage.extras or terms is not None:
+    if usage.extras or (terms is not None and not _FEES.isdisjoint(terms)):
         _charge_fees(buckets, rates, {**dict(fees(terms or {})), **(usage.extras or {})}, requests)
     return buckets
 

@@ -12,7 +12,7 @@ from orchestrator.pricing.ceilings import Ceiling
 from orchestrator.pricing.charging import EXACT, charge, total
 from orchestrator.pricing.periods import Period, parse_periods, price_set_at
 from orchestrator.pricing.rates import TOKEN_BUCKETS, UNIT_BUCKETS, PriceSet, Rates, Unpriced
-from orchestrator.pricing.terms import NOTABLE, region, variant
+from orchestrator.pricing.terms import NOTABLE, PLACE, region, variant
 from orchestrator.types.usage import Cost, Usage
 
 __all__ = ["PriceRow"]
@@ -90,7 +90,7 @@ class PriceRow:
         terms = raw if raw and not NOTABLE.isdisjoint(raw) else None
         try:
             buckets = charge(self._rates(usage, at, terms), usage, requests, terms)
-            uplift = self._uplift if terms is None else self._uplift_by(terms)
+            uplift = self._uplift if terms is None or PLACE not in terms else self._uplift_by(terms)
             if uplift is not None:
                 buckets = {
                     name: EXACT.multiply(paid, uplift if name in _TOKENS else 1) for name, paid in buckets.items()
@@ -136,7 +136,7 @@ class PriceRow:
 
     def _uplift_by(self, terms: Mapping[str, Any]) -> Decimal | None:
         """By where the vendor says that it processed the request, or else by where it was asked."""
-        told = region(terms)
+        told = region(terms[PLACE])
         if told is None:
             return self._uplift
         if told not in self._places:

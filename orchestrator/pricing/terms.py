@@ -12,7 +12,7 @@ from typing import Any
 from orchestrator.pricing.rates import Unpriced
 from orchestrator.types.usage import Usage
 
-__all__ = ["NOTABLE", "PARTS", "billed", "fees", "region", "variant"]
+__all__ = ["FEES", "NOTABLE", "PARTS", "PLACE", "billed", "fees", "region", "variant"]
 
 _STANDARD = frozenset({"", "auto", "default", "not_available", "on_demand", "standard", "traffic_type_unspecified"})
 _WORLDWIDE = _STANDARD | {"global"}
@@ -50,9 +50,9 @@ _TERMS: Mapping[str, Callable[[Any], str | None]] = {
     "iterations": _iterations,
 }
 
-_PLACE = "inference_geo"
+PLACE = "inference_geo"
 
-_EXTRAS: Mapping[str, tuple[str | None, str]] = {
+FEES: Mapping[str, tuple[str | None, str]] = {
     "server_tool_use": ("web_search_requests", "web_search"),
     "server_tool_use_details": ("web_search_requests", "web_search"),
     "num_search_queries": (None, "web_search"),
@@ -60,13 +60,14 @@ _EXTRAS: Mapping[str, tuple[str | None, str]] = {
     "num_sources_used": (None, "web_source"),
     "prompt_audio_seconds": (None, "audio_hour"),
 }
+"""Keys of a raw usage with counts of what is billed besides tokens: the key inside it, and the bucket."""
 
 PARTS = frozenset({"cache_read_audio", "cache_read_image", "input_video", "output_image", "output_video"})
 """Those of `Usage.extras` that are tokens, and part of other counts; the rest is billed besides tokens."""
 
 _BILLED = "billed_units"
 
-NOTABLE = frozenset({_BILLED, _PLACE, *_TERMS, *_EXTRAS})
+NOTABLE = frozenset({_BILLED, PLACE, *_TERMS, *FEES})
 """Keys of a raw usage that this module reads; a usage without any needs no further look."""
 
 
@@ -86,10 +87,10 @@ def variant(raw: Mapping[str, Any]) -> str | None:
     return found
 
 
-def region(raw: Mapping[str, Any]) -> str | None:
+def region(told: Any) -> str | None:
     """Where the vendor says that it processed the request, None if anywhere or if it does not say."""
-    told = str(raw.get(_PLACE) or "").lower()
-    return None if told in _WORLDWIDE else told
+    name = str(told or "").lower()
+    return None if name in _WORLDWIDE else name
 
 
 def billed(usage: Usage, raw: Mapping[str, Any]) -> Usage:
@@ -115,8 +116,8 @@ def _whole(count: Any) -> int | None:
 
 def fees(raw: Mapping[str, Any]) -> Iterator[tuple[str, int | float]]:
     """Buckets and counts of charges outside the token counts, where the vendor's usage has any; sound in seconds."""
-    for key in _EXTRAS.keys() & raw.keys():
-        inner, bucket = _EXTRAS[key]
+    for key in FEES.keys() & raw.keys():
+        inner, bucket = FEES[key]
         count = raw[key]
         if inner is not None:
             count = count.get(inner) if isinstance(count, dict) else None
