@@ -95,6 +95,9 @@ litellm_settings:
   default_team_settings: [{team_id: red, max_budget: 7, budget_duration: 60m}]
   default_key_generate_params: {max_budget: 1.5, model_max_budget: {gpt: {budget_limit: 1, time_period: 1d}}}
 """,
+    "shared_budgets": BASE
+    + "router_settings:\n  redis_url: os.environ/REDIS_URL\n"
+    + "  provider_budget_config: {openai: {budget_limit: 1, time_period: hourly}}\n",
     "cooldown": BASE + "router_settings: {allowed_fails: 3, cooldown_time: 30, num_retries: 2, timeout: 30}\n",
     "no_cooldown": BASE + "router_settings: {disable_cooldowns: true, cooldown_time: 30}\n",
     "timeouts": BASE

@@ -8,8 +8,24 @@ import sys
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
-HEAVY = ("aiohttp", "pydantic", "litellm", "httpx", "yaml", "structlog", "tenacity")
+from orchestrator.cli.app import app
+from orchestrator.cli.helping import SECTIONS
+
+HEAVY = ("aiohttp", "pydantic", "litellm", "httpx", "yaml", "structlog", "tenacity", "rich")
+COUNTING = """\
+import sys
+from pathlib import Path
+from orchestrator.cli import main
+read = []
+def hook(event, details):
+    if event == "open" and str(details[0]).endswith("orchestrator.yaml") and details[1] in ("r", "rb"):
+        read.append(details[0])
+sys.addaudithook(hook)
+try: main()
+except SystemExit as end: print("READ", len(read), "TIMES, EXIT", end.code, file=sys.stderr)
+"""
 
 
 def run(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -61,6 +77,39 @@ def test_a_wrong_file_is_exit_code_1_and_plain_when_piped(tmp_path: Path) -> Non
     assert result.returncode == 1
     assert "did you mean 'pick'?" in result.stdout
     assert "\x1b" not in result.stdout
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["check", "--no-secrets"],
+        ["check"],
+        ["routes"],
+        ["price", "answer", "--input-tokens", "1", "--output-tokens", "1"],
+        ["chat", "answer", "--model-info"],
+    ],
+)
+def test_the_configuration_is_read_once(arguments: list[str], tmp_path: Path) -> None:
+    """A command opens the file one time: what it needs to know of it, it keeps. Lines it shows are looked up again."""
+    (tmp_path / "orchestrator.yaml").write_text("version: 1\nroutes: {answer: openai/gpt-4o-mini}\n")
+    result = run("-c", COUNTING, *arguments, cwd=tmp_path, OPENAI_API_KEY="none")
+    assert result.stderr.endswith("READ 1 TIMES, EXIT 0\n"), result.stderr
+
+
+@pytest.mark.parametrize("name", [name for section in SECTIONS.values() for name in section])
+def test_every_listed_command_is_there(name: str) -> None:
+    """Each command of the list loads, and explains itself with what the list says and more."""
+    result = CliRunner().invoke(app, [name, "--help"], catch_exceptions=False)
+    assert result.exit_code == 0
+    assert result.stdout.startswith(f"Usage: orchestrator {name} ")
+
+
+def test_help_is_plain_where_colours_are_not_wanted() -> None:
+    """Headings and names are coloured on a terminal, unless NO_COLOR or TERM=dumb says otherwise."""
+    coloured = {"NO_COLOR": None, "TERM": "xterm"}
+    assert "\x1b[36mchat" in CliRunner().invoke(app, ["--help"], env=coloured, color=True).stdout
+    for plain in ({"NO_COLOR": "1", "TERM": "xterm"}, {"NO_COLOR": None, "TERM": "dumb"}):
+        assert "\x1b" not in CliRunner().invoke(app, ["--help"], env=plain, color=True).stdout
 
 
 def test_shells_can_complete_it(tmp_path: Path) -> None:
