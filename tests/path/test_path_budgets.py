@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections import Counter
 from decimal import Decimal
 from itertools import count
 from typing import Any
 
 import pytest
-from vendor import World, completion, error, sse
+from vendor import World, completion, config, error, sse
 
 from orchestrator.errors import BudgetExceeded, InvalidRequest, OrchestratorError
 from orchestrator.spec.events import CallEvent
@@ -247,3 +248,75 @@ def test_each_attempt_says_which_budgets_count_it() -> None:
     assert hour.limit_usd == Decimal("0.5")
     assert hour.period.startswith(month.period)
     assert hour.period.endswith(":00Z")
+
+
+def test_a_stream_that_is_forgotten_settles() -> None:
+    """A stream that nobody reads or closes gives back what it did not use, and what it did is spent."""
+    found = world({"a": sse("one", " two", done=False)}, {"usd": "0.011", "window": "day"})
+
+    async def scenario(llm: Any) -> None:
+        for _ in range(3):
+            stream = llm.stream("answer", "hello", max_output_tokens=1000)
+            await stream.__aenter__()
+            del stream
+            gc.collect()
+            llm._core.log.flush()
+
+    found.run(scenario)
+    assert len(found.sent) == 3
+    assert [line.status for line in calls_of(found)] == ["abandoned"] * 3
+
+
+def test_a_call_in_flight_over_the_end_of_its_window() -> None:
+    """Money held before midnight is settled before midnight; the next day begins with all of its money."""
+    found = world({"a": [_late, LONG]}, {"usd": "0.011", "window": "hour"})
+
+    async def scenario(llm: Any) -> None:
+        late = asyncio.create_task(llm.chat("answer", "hello", max_output_tokens=1000, deadline=7200))
+        await asyncio.sleep(3601)
+        await llm.chat("answer", "hello", max_output_tokens=1000)
+        with pytest.raises(BudgetExceeded):
+            await llm.chat("answer", "hello", max_output_tokens=1000)
+        await late
+
+    found.run(scenario)
+    assert len(found.sent) == 2
+
+
+async def _late(_request: Any) -> Any:
+    await asyncio.sleep(4000)
+    return LONG
+
+
+@pytest.mark.parametrize(
+    ("after", "outcome"),
+    [
+        ({"usd": "0.03", "window": "day"}, "sent"),
+        ({"usd": "0.005", "window": "day"}, "refused"),
+        (None, "sent"),
+        ({"usd": "0.011", "window": "day", "on_exceed": "warn"}, "sent"),
+        ({"usd": "0.011", "window": "day", "name": "another"}, "sent"),
+    ],
+    ids=["raised", "lowered", "removed", "loosened", "renamed"],
+)
+def test_a_reload_changes_budgets_of_calls_to_come(after: dict[str, Any] | None, outcome: str) -> None:
+    """A reload raises, lowers or removes a budget for the calls after it; what was spent under its name stays spent."""
+    before = {"usd": "0.011", "window": "day"}
+    found = world({"a": LONG}, before)
+
+    def with_budgets(*budgets: dict[str, Any]) -> dict[str, Any]:
+        return config(["a"], deployments={"a": dict(CHEAP)}, budgets=list(budgets))
+
+    async def scenario(llm: Any) -> str:
+        await llm.chat("answer", "hello", max_output_tokens=1000)
+        llm.reload(with_budgets(*([after] if after else [])))
+        try:
+            await llm.chat("answer", "hello", max_output_tokens=1000)
+        except BudgetExceeded:
+            return "refused"
+        llm.reload(with_budgets(before))
+        with pytest.raises(BudgetExceeded):
+            await llm.chat("answer", "hello", max_output_tokens=1000)
+        return "sent"
+
+    assert found.run(scenario) == outcome
