@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
@@ -29,6 +30,9 @@ STRICT_PLACES: Mapping[str, list[str]] = {"aws": ["cn-", "us-gov-"], "azure": ["
 _GOVERNMENT = "us-gov."
 _PROFILES = ("apac.", "au.", "ca.", "eu.", "jp.", "us.")
 """Inference profiles of AWS, which may have a price of their own."""
+
+_A_FEW = 4
+"""Rows of a vendor with prices for a tier, up to which the first source has it for these alone, and not for all."""
 
 _FREE_ROW: Row = {"input": "0", "output": "0", "rules": [["ends", ":free"]]}
 
@@ -76,9 +80,8 @@ class _Joining:
         self._date = date
         data = {"version": date, "sources": [], "vendors": {}, "fallbacks": genai.fallbacks(), "rows": rows}
         self._primary = Book(data)
-        self._tiers: dict[str, set[str]] = {}
-        for name, row in rows.items():
-            self._tiers.setdefault(name.partition("/")[0], set()).update(row.get("variants", ()))
+        every = ((name.partition("/")[0], tier) for name, row in rows.items() for tier in row.get("variants", ()))
+        self._tiers = [of for of, count in Counter(every).items() if count > _A_FEW]
 
     def join(self, data: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
         """What the second source says otherwise, by model."""
@@ -110,7 +113,7 @@ class _Joining:
             self._rows.setdefault(f"{vendor}/{model}", at | other)
             return {"row": f"{vendor}/{model}", **{bucket: pair[::-1] for bucket, pair in odd.items()}}
         if known.startswith(f"{vendor}/"):
-            complete(row, other, self._date, self._tiers[vendor])
+            complete(row, other, self._date, {tier for of, tier in self._tiers if of == vendor})
         elif other is not None and not odd and "places" in other:
             # A reseller's row is its maker's, which has no such places.
             name = f"{vendor}/{known.partition('/')[2]}"
