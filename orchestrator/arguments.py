@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal, TypedDict
 
 from orchestrator.ambient import checked_deadline, current, merged, traced
-from orchestrator.errors import InvalidRequest
+from orchestrator.errors import ConfigError, InvalidRequest
 from orchestrator.mistaken import KEYWORDS
 from orchestrator.policies import validate
 from orchestrator.policies.options import (
@@ -18,6 +18,7 @@ from orchestrator.policies.options import (
 )
 from orchestrator.policies.output import Expectation, expectation
 from orchestrator.policies.validate import MessageInput
+from orchestrator.registry import find
 from orchestrator.spec.events import CallContext
 from orchestrator.types.chat import ChatOptions, ChatRequest, ReasoningEffort, Tool, ToolChoice
 from orchestrator.types.retrieval import EmbedOptions, EmbedRequest, InputType, RerankOptions, RerankRequest
@@ -111,7 +112,7 @@ def call_context(given: dict[str, Any]) -> tuple[CallContext, float | None, int]
 
 def _priority(given: Any) -> int:
     if given not in _PRIORITIES:
-        raise InvalidRequest(f"priority: expected one of {', '.join(_PRIORITIES)}, found {type(given).__name__}")
+        raise InvalidRequest(f"priority: expected one of {', '.join(_PRIORITIES)}")
     return _PRIORITIES[given]
 
 
@@ -126,9 +127,19 @@ def chat_request(messages: MessageInput, output: Any, given: dict[str, Any]) -> 
         given["stop"] = stop_texts(stop)
     options = _options(ChatOptions, _NO_CHAT_OPTIONS, "chat", given)
     check_chat_options(options, [tool.name for tool in tools])
+    _check_kinds(options.provider_options)
     expected = expectation(output) if output is not None else None
     schema = expected.schema if expected else None
     return ChatRequest(messages=history, options=options, tools=tools, output=schema), expected
+
+
+def _check_kinds(vendor_options: Mapping[str, Any] | None) -> None:
+    """Kinds that no route reaches are fine: a program may be ready for several. One that does not exist is a typo."""
+    for kind in vendor_options or ():
+        try:
+            find(kind)
+        except ConfigError as error:
+            raise InvalidRequest(f"provider_options: {error.message}") from None
 
 
 def embed_request(texts: str | Sequence[str], given: dict[str, Any]) -> EmbedRequest:

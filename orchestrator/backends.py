@@ -58,6 +58,13 @@ LimitReader: TypeAlias = Callable[[Mapping[str, str]], tuple[SeenLimit, ...]]
 Request: TypeAlias = ChatRequest | EmbedRequest | RerankRequest
 Result: TypeAlias = ChatResult | EmbedResult | RerankResult
 
+_ADDRESS: Mapping[int, str] = {
+    404: ": the server has nothing at this address; look at the path of base_url",
+    405: ": the server takes no such request at this address; look at the path of base_url",
+    **dict.fromkeys((301, 302, 307, 308), ": redirects are not followed; write the new address as base_url"),
+}
+"""What a status means where no vendor says it."""
+
 _TRAILER_S = 2.0
 """How long to wait for usage and the end marker once a stream's terminal reason was seen."""
 
@@ -197,6 +204,8 @@ class WireBackend:
     def _error(self, codec: Codec[Any, Any], reply: HttpReply) -> OrchestratorError:
         error = codec.error(reply)
         error.seen_limits = self._limits(reply.headers)
+        if error.vendor_code is None and error.message.lower() in {"not found", f"http {reply.status}"}:
+            error.message += _ADDRESS.get(reply.status, "")
         return error
 
     def _limits(self, headers: Mapping[str, str]) -> tuple[SeenLimit, ...]:

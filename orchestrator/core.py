@@ -124,7 +124,7 @@ class Core:
 
         def read() -> Config:
             with uncollected():
-                return load_file(path, check_secrets=not intercepted())
+                return _loaded(partial(load_file, path, check_secrets=not intercepted()))
 
         return cls(read(), reread=read if watch else None, **seams)
 
@@ -221,7 +221,7 @@ class Core:
                 call_id="",
                 config_hash=self.snapshot.config_hash,
                 # Who swaps the arguments gives the prompt here, which is for no log.
-                route=route if looks_like_a_name(route) or route in self.snapshot.routes else "(none)",
+                route=route if looks_like_a_name(route) or self._has(route) else "(none)",
                 task=task,
                 context=context,
                 stream=False,
@@ -233,6 +233,9 @@ class Core:
                 status="error",
             )
         )
+
+    def _has(self, route: Any) -> bool:
+        return isinstance(route, str) and route in self.snapshot.routes
 
     async def drain(self, grace_s: float) -> None:
         """Take no more calls, and wait for those under way, for so long at most."""
@@ -263,7 +266,18 @@ class Core:
 def _config(given: Mapping[str, Any] | Config) -> Config:
     if isinstance(given, str | os.PathLike):
         raise ConfigError("a path is read by from_file(path); the constructor takes a mapping")
-    return given if isinstance(given, Config) else load_mapping(given, check_secrets=not intercepted())
+    if isinstance(given, Config):
+        return given
+    return _loaded(partial(load_mapping, given, check_secrets=not intercepted()))
+
+
+def _loaded(load: Callable[[], Config]) -> Config:
+    """What it gives. The loader's own frames are left out of a mistake's traceback, which is then one screen."""
+    try:
+        return load()
+    except ConfigError as error:
+        mistake = error.with_traceback(None)
+    raise mistake
 
 
 def _budgets(config: Config) -> list[Budget]:

@@ -61,6 +61,10 @@ _TOLD = ("provider", "deployment", "status", "vendor_code", "request_id", "retry
 class OrchestratorError(Exception):
     """Base of all errors here.
 
+    Where one is `retryable`, the same call may succeed later, after `retry_after` seconds if that is known; the library
+    has tried as often as the route's `retry` admits. Where it is not, something has to be changed first: the request,
+    the credential, the file, the budget. `request_id` is what a vendor's support asks for.
+
     Attributes:
         provider, deployment: names from the configuration, None before one was chosen.
         status: the HTTP status, None where there was no answer.
@@ -117,11 +121,13 @@ class OrchestratorError(Exception):
         where = [
             f"{name}={value}"
             for name, value in (
+                ("provider", self.provider),
                 ("deployment", self.deployment),
                 ("status", self.status),
                 ("code", self.vendor_code),
                 ("request_id", self.request_id),
-                ("retry_after", self.retry_after),
+                ("retry_after", None if self.retry_after is None else f"{round(self.retry_after, 1):g}"),
+                ("attempts", len(self.attempts) if len(self.attempts) > 1 else None),
             )
             if value is not None
         ]
@@ -144,7 +150,10 @@ def _rebuild(cls: type[OrchestratorError], message: str, state: dict[str, Any]) 
 
 
 class ConfigError(OrchestratorError):
-    """The configuration is wrong: `file`, `line` (from 1) and `key` say where, as far as they are known.
+    """The configuration is wrong, or a secret or a package that it needs is missing.
+
+    Raised when a client is built and by `reload`, never by a call. `file`, `line` (from 1) and `key` say where, as far
+    as they are known. What to do stands in the message; `orchestrator check FILE` shows each mistake with its line.
 
     `files` are all files that were read or sought: the mistake may be mended in any of them. `problems` are the
     mistakes one by one, with their places (`orchestrator.config.tree.Problem`); empty where there is but the message.
@@ -183,29 +192,46 @@ class ConfigError(OrchestratorError):
 
 
 class InvalidRequest(OrchestratorError):
-    """The request itself is at fault, by our own check or by the vendor's."""
+    """The request itself is at fault, by our own check (nothing was sent) or by the vendor's.
+
+    Change the call: the message names the argument, or says what the vendor said. No other deployment is tried.
+    """
 
     default_scope: ClassVar[Scope] = "request"
 
 
 class ContextTooLong(InvalidRequest):
-    """The input (or input plus output cap) exceeds the model's context. A model with more of it may take it."""
+    """The input (or input plus output cap) exceeds the model's context. A model with more of it may take it.
+
+    Shorten the history, lower `max_output_tokens`, or put a model with more context behind it in the route's `then`.
+    """
 
     default_scope: ClassVar[Scope] = "deployment"
 
 
 class UnsupportedFeature(InvalidRequest):
-    """The picked model or wire lacks a feature the request needs. Raised before anything is sent."""
+    """The picked model or wire lacks a feature the request needs. Raised before anything is sent.
+
+    Leave the feature away, or pick another model: `require` of a route has the file checked for it. Where the book of
+    models is wrong, the deployment's `profile` says what is right.
+    """
 
     default_scope: ClassVar[Scope] = "deployment"
 
 
 class ContentFiltered(InvalidRequest):
-    """A content filter refused the input or the output."""
+    """A content filter refused the input or the output.
+
+    Asked again, it will be refused again: tell the user, or change the request.
+    """
 
 
 class AuthenticationFailed(OrchestratorError):
-    """The credential is missing, wrong or not permitted."""
+    """The vendor refused the credential: it is wrong, expired, or not permitted to use this model.
+
+    Look at the provider's `api_key` in the file and the variable or file it names. A secret in a file is read again
+    when it changes; one in a variable needs a new process.
+    """
 
     default_scope: ClassVar[Scope] = "credential"
 
@@ -231,13 +257,19 @@ class BudgetExceeded(OrchestratorError):
 
 
 class QuotaExhausted(OrchestratorError):
-    """The account is out of credit or over a spend limit; waiting for a rate window does not help."""
+    """The account is out of credit or over a spend limit; waiting for a rate window does not help.
+
+    Pay the vendor, raise the limit in its console, or let the route's `then` name another vendor.
+    """
 
     default_scope: ClassVar[Scope] = "credential"
 
 
 class RateLimited(OrchestratorError):
     """Too many requests or tokens for the window, by the vendor's limiter or our own.
+
+    The call has waited as long as its deadline admits. Come back after `retry_after` seconds, ask less at a time
+    (`limits` of the provider or deployment keep below the vendor's), or add deployments to the route.
 
     Example:
         >>> try:
@@ -251,25 +283,38 @@ class RateLimited(OrchestratorError):
 
 
 class Overloaded(OrchestratorError):
-    """The vendor has no capacity at the moment."""
+    """The vendor has no capacity at the moment, or this deployment's breaker is open because it failed of late.
+
+    Come back later, or let the route's `then` name another vendor.
+    """
 
     default_retryable = True
 
 
 class ServerError(OrchestratorError):
-    """The vendor failed to process the request."""
+    """The vendor failed to process the request (a 5xx).
+
+    It has been tried again and elsewhere as far as the route admits. Come back later; give `request_id` to its support.
+    """
 
     default_retryable = True
 
 
 class ConnectionFailed(OrchestratorError):
-    """No connection, or it broke before an answer was complete. `maybe_billed` tells the two apart."""
+    """No connection, or it broke before an answer was complete. `maybe_billed` tells the two apart.
+
+    Look at the provider's `base_url`, `proxy` and `ca_file`, and whether something answers there:
+    `orchestrator check FILE --live`.
+    """
 
     default_retryable = True
 
 
 class CallTimeout(OrchestratorError):
     """Time ran out. `kind` says which: connect, first_token, stall, or the call's own deadline.
+
+    A deadline is the call's `deadline=` or the route's, over queueing, waits and all attempts: give more, or ask less.
+    The others are under `timeouts` in the file.
 
     Example:
         >>> try:
@@ -290,7 +335,11 @@ class CallTimeout(OrchestratorError):
 
 
 class MalformedReply(OrchestratorError):
-    """An answer that is not one: not JSON, truncated, without choices, too large, without a terminal signal."""
+    """An answer that is not one: not JSON, truncated, without choices, too large, without a terminal signal.
+
+    Also one that does not fit `output=`: a stronger model, a plainer schema, or `repair: true` on the route help. Where
+    every answer is one, `base_url` may lead to something else than the kind says.
+    """
 
     default_retryable = True
 
@@ -307,6 +356,8 @@ class LogUnavailable(OrchestratorError):
 
 class StreamInterrupted(OrchestratorError):
     """A stream broke after its first event was handed over, so it cannot start again elsewhere.
+
+    What came is in `text` and has been paid for. Show it, or throw it away and call again.
 
     Attributes:
         text: the answer text that had arrived.
@@ -342,6 +393,8 @@ class StreamInterrupted(OrchestratorError):
 
 class AllDeploymentsFailed(OrchestratorError):
     """Every deployment of the route failed, in different ways. `causes` holds one error per attempt, in order.
+
+    Where all failed in one way, that error is raised instead. `retryable` if any of the causes is.
 
     Example:
         >>> try:

@@ -86,7 +86,11 @@ def test_plain_ones(cls):
 
 
 def test_text_says_where():
-    """The text of an error holds what is needed to look it up: deployment, status, code, request id, hint."""
+    """The text of an error holds what is needed to look it up: who, status, code, request id, hint, attempts."""
+    tried = tuple(COMMON["attempts"][0] for _ in range(3))
+    assert str(ServerError("down", provider="p", deployment="d", attempts=tried)) == (
+        "down (provider=p, deployment=d, attempts=3)"
+    )
     assert str(
         RateLimited("slow down", deployment="d", status=429, vendor_code="c", request_id="r", retry_after=2)
     ) == ("slow down (deployment=d, status=429, code=c, request_id=r, retry_after=2)")
@@ -136,3 +140,12 @@ def test_package_exports_every_error_once():
     assert issubclass(RateLimited, OrchestratorError)
     with pytest.raises(AttributeError, match="no attribute 'Nothing'"):
         orchestrator.Nothing  # noqa: B018
+
+
+@pytest.mark.parametrize("cls", CLASSES)
+def test_every_class_says_when_and_what_to_do(cls):
+    """A docstring of its own: what happened in the first line, and what to do about it after that."""
+    said = cls.__dict__.get("__doc__") or ""
+    first, _, rest = said.partition("\n")
+    assert first.strip().endswith((".", ","))
+    assert len(rest.partition("Example:")[0].split()) >= 10, cls.__name__

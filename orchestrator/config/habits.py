@@ -22,12 +22,15 @@ from orchestrator.config.words import such_as
 
 __all__ = ["advice", "mapping_expected"]
 
+_FOR = "write for: {{{key}: …}}"
 _ARGUMENT = "it is an argument of the call: llm.chat(…, {key}=…)"
 _OF_VENDOR = "write provider_options: {{KIND: {{{key}: …}}}}, with the kind of the provider"
 _PRICE = "write price: {input: …, output: …}, in USD per million tokens"
 _REDIS = "write url: redis://HOST:PORT"
 _TIMES = "write deadline: 30s for the whole call, or timeouts: {first_token: 30s}"
 _TRUST = "certificates are always checked; ca_file names one of your own to trust"
+
+_WITH_KEY = (_ARGUMENT, _FOR, _OF_VENDOR)
 
 _HABITS: Mapping[str, str] = {
     **dict.fromkeys(("tools", "tool_choice", "output"), _ARGUMENT),
@@ -43,6 +46,7 @@ _HABITS: Mapping[str, str] = {
     **dict.fromkeys(("verify", "verify_ssl", "ssl_verify"), _TRUST),
     **dict.fromkeys(("max_retries", "num_retries", "retries"), "write retry: {attempts: 3}"),
     **dict.fromkeys(("eur", "euros", "currency"), "budgets are in US dollars: usd: 5"),
+    **dict.fromkeys(("tenant", "user", "route", "provider", "tags"), _FOR),
     "api_version": "it is a setting of kind: azure",
     "if": "conditions are tenant: NAME and tags: {TAG: VALUE}",
     "organization": "write headers: {openai-organization: …}",
@@ -78,7 +82,7 @@ def advice(path: KeyPath) -> str:
     """`; …` for the key at the end of this path; empty where nothing is known of it."""
     key = str(path[-1])
     found = _place(key, path) or _HABITS.get(key.replace("-", "_").lower(), "")
-    return f"; {found.format(key=key) if found in (_ARGUMENT, _OF_VENDOR) else found}" if found else ""
+    return f"; {found.format(key=key) if found in _WITH_KEY else found}" if found else ""
 
 
 def _place(key: str, path: KeyPath) -> str:

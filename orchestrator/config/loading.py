@@ -143,7 +143,7 @@ class _Loader:
             for name, raw in self._entries("routes").items()
         }
         if not routes:
-            self._problems.add(("routes",), "no route is defined, so nothing can be called")
+            self._problems.add(("routes",), "no route is defined; write routes: {NAME: vendor/model}")
         self._deployment_section = self._section("deployments")
         self._provider_section = self._section("providers")
         for route in routes.values():

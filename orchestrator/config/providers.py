@@ -102,6 +102,8 @@ def read_provider(
         if (value := _setting(raw[key], (*path, key), profile, references, reached=reached)) is not MISSING
     }
     known = profile.settings if profile else ()
+    if "kind" not in raw and isinstance(other := raw.get("type", raw.get("vendor")), str):
+        problems.add(definition.at("kind"), f"this key is missing; write kind: {other}")
     provider = validated(ProviderConfig, data, path, problems, known=known)
     if provider and kind:
         _check(provider, kind, definition, problems)

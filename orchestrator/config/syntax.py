@@ -108,9 +108,7 @@ def _bracket(report: _Report) -> Explained | None:
             return _at(f"{opened!r} is not closed", *report.begun)
         return _at("a comma, or what closes the bracket, is missing before this", report.row, report.column)
     if report.char and report.char in "}]":
-        return _at(
-            f"{report.char!r} closes nothing, or another bracket is open", report.row, report.column
-        )
+        return _at(f"{report.char!r} closes nothing, or another bracket is open", report.row, report.column)
     return None
 
 

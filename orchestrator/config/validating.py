@@ -51,7 +51,7 @@ def validated(
     except ValidationError as error:
         for found in error.errors(include_url=False):
             loc = found["loc"]
-            own = (*(key for key in model.model_fields if key != "settings"), *known)
+            own = (*(field.alias or key for key, field in model.model_fields.items() if key != "settings"), *known)
             inner = next((_NESTED[name] for name in reversed(loc[:-1]) if name in _NESTED), None)
             keys = tuple(inner.model_fields) if inner else own
             if found["type"] == "extra_forbidden":

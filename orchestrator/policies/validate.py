@@ -321,15 +321,19 @@ def _check_media(media: Media, where: str) -> None:
 
 
 def _check_tools(history: tuple[Message, ...]) -> None:
-    open_calls: set[str] = set()
+    open_calls: dict[str, int] = {}
     for i, message in enumerate(history):
         for part in message.parts:
             if isinstance(part, ToolCall):
-                open_calls.add(part.id)
+                open_calls[part.id] = i
             elif isinstance(part, ToolResult):
                 if part.id not in open_calls:
                     raise InvalidRequest(f"messages[{i}]: tool result {_shown(part.id)} has no call before it")
-                open_calls.discard(part.id)
+                open_calls.pop(part.id)
+    for id_, i in open_calls.items():
+        if i < len(history) - 1:
+            result = "append a tool message with its ToolResult"
+            raise InvalidRequest(f"messages[{i}]: tool call {_shown(id_)} has no result; {result}")
 
 
 def tools(given: Iterable[Tool | Mapping[str, Any]] | None) -> tuple[Tool, ...]:

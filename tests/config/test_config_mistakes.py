@@ -36,7 +36,7 @@ MISTAKES: list[tuple[str, str]] = [
     ("- a\n", "o.yaml:1: expected keys such as version: 1 and routes:, found a list"),
     ("routes: {a: openai/m}\n", "o.yaml:1: version: this key is missing; write version: 1"),
     ("version: 2\nroutes: {a: openai/m}\n", "o.yaml:1: version: expected 1, found 2"),
-    ("version: 1\n", "o.yaml:1: routes: no route is defined, so nothing can be called"),
+    ("version: 1\n", "o.yaml:1: routes: no route is defined; write routes: {NAME: vendor/model}"),
     (
         "version: 1\nroutes: {a: openai/m}\nlogs: {to: stdout}\n",
         "o.yaml:3: logs: unknown key 'logs'; did you mean 'log'?",

@@ -159,7 +159,6 @@ REPLIES = {
     "message.content": 'llm.chat("answer", "Hi").message.content',
     "a reply as a mapping": 'llm.chat("answer", "Hi")["text"]',
     "prompt_tokens": 'llm.chat("answer", "Hi").usage.prompt_tokens',
-    "total_tokens": 'llm.chat("answer", "Hi").usage.total_tokens',
     "cost as a number": 'llm.chat("answer", "Hi").cost > 0.01',
     "model of the reply as OpenAI names it": 'llm.chat("answer", "Hi").id',
     "data of embeddings": 'llm.embed("search", "Hi").data[0].embedding',

@@ -175,7 +175,6 @@ VALUES = [
     added("retry as a number", "retry: 3"),
     added("retry switched off by a word", "retry: off"),
     added("the breaker's ratio in percent", "breaker: {ratio: 50}"),
-    added("first_token before connect", "timeouts: {first_token: 10ms}"),
 ]
 
 KEYS = [
