@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
+import subprocess
+import sys
+import time
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
+import rehearsal
+from rehearsal import VENDORS
 
 from orchestrator import AsyncOrchestrator, BudgetExceeded
 from orchestrator.recollection import log_files
-from orchestrator.testing import ScriptedTransport, json_reply
+from orchestrator.testing import ScriptedTransport, Simulator, json_reply
 
 ANSWER = json_reply(
     {
@@ -122,3 +129,38 @@ def test_a_log_that_cannot_be_read(tmp_path, caplog):
     with caplog.at_level(logging.ERROR, logger="orchestrator"):
         assert calls(config(log, {"usd": "0.0111", "window": "day"}), 5) == 1
     assert "could not be read for the budgets" in caplog.text
+
+
+CHILD = """
+import json, sys
+from orchestrator import BudgetExceeded, Orchestrator
+with Orchestrator(json.loads(sys.argv[1])) as llm:
+    print("ready", flush=True)
+    try:
+        while True:
+            llm.chat("answer", "hi")
+    except BudgetExceeded:
+        pass
+"""
+
+
+def test_a_killed_process_is_remembered_but_for_its_last_moment(tmp_path):
+    """After kill -9 the next process spends what is left; only what had not reached the log comes on top."""
+    limit, capped = Decimal("0.02"), {"defaults": {"max_output_tokens": 50}}
+    with Simulator(VENDORS) as sim:
+        given = rehearsal.config(sim, tmp_path / "calls.jsonl", budgets={"usd": str(limit), "window": "month"})
+        given["routes"]["answer"] |= capped
+        command = [sys.executable, "-c", CHILD, json.dumps(given)]
+        killed = subprocess.Popen(command, stdout=subprocess.PIPE)
+        killed.stdout.readline()
+        time.sleep(1.0)
+        killed.kill()
+        killed.communicate()
+        first = len(sim["alpha"].ledger)
+        subprocess.run(command, check=True, timeout=60, stdout=subprocess.DEVNULL)
+        entries = list(sim["alpha"].ledger)
+    written = {line["request_id"] for line in rehearsal.read_log(tmp_path / "calls.jsonl")}
+    told = [one for one in entries if one.request_id in written]
+    spent = sum(rehearsal.cost("alpha", one.input_tokens, one.output_tokens) for one in told)
+    assert Decimal("0.9") * limit < spent <= limit
+    assert 0 <= len(entries) - len(told) < first < len(told)
