@@ -20,6 +20,7 @@ from orchestrator.policies.limits import Gate
 from orchestrator.policies.needs import Forecast
 from orchestrator.registry import find
 from orchestrator.routes import build_route
+from orchestrator.sizing import frame_for
 from orchestrator.snapshot import Deployment, FileCredential, Learning, Shared, Snapshot
 from orchestrator.spec.auth import Grant, HeaderSigner, Secret, Signer
 from orchestrator.spec.models import ModelProfile
@@ -210,6 +211,7 @@ class _Provider:
             provider=self._name,
             kind=self._profile.kind,
             model=config.model,
+            frame=frame_for(f"{config.priced_as or ''} {config.model}"),
             known=known,
             space=vector_space(config, known=known)[0],
             region=self._config.region,

@@ -133,7 +133,7 @@ class _Choosers:
             deployment.known,
             model=deployment.model,
             strict=self._config.unsupported == "error",
-            estimate=lambda request: need(request).input_tokens,
+            estimate=lambda request: need(request, deployment.frame).input_tokens,
         )
 
 

@@ -23,6 +23,7 @@ from orchestrator.policies.limits import Gate, Limiter
 from orchestrator.policies.needs import Forecast
 from orchestrator.policies.quarantine import Quarantine
 from orchestrator.policies.retry_budget import RetryBudget
+from orchestrator.sizing import PLAIN, Frame
 from orchestrator.spec.auth import Signer
 from orchestrator.spec.clock import Clock
 from orchestrator.spec.models import ModelProfile
@@ -141,6 +142,7 @@ class Deployment:
     forecast: Forecast
     learning: Learning | None
     cost: Tariff
+    frame: Frame = PLAIN
     engine: Engine | None = None
     otel_name: str | None = None
     """`gen_ai.provider.name` of what is asked."""

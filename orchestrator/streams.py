@@ -96,7 +96,7 @@ class OpenStream:
         self._pipeline.under_way.remove(self)
         exchange, call = self._exchange, self._exchange.call
         result = self._collector.result()
-        usage = result.usage or call.rules.estimate(exchange.request, result)
+        usage = result.usage or call.rules.estimate(exchange.request, result, exchange.deployment.frame)
         try:
             call.output = expect(call.expectation, result)
         except (MalformedReply, ContentFiltered) as error:
@@ -155,8 +155,9 @@ class OpenStream:
                 self._timer.cut_short()
 
     def _usage_so_far(self) -> Usage:
-        source, parts = self._source, self._collector.result().message.parts
-        return chat_usage_so_far(self._exchange.request, source.usage, parts, counted=source.closing)
+        exchange, source, parts = self._exchange, self._source, self._collector.result().message.parts
+        frame = exchange.deployment.frame
+        return chat_usage_so_far(exchange.request, source.usage, frame, parts, counted=source.closing)
 
     def close(self) -> None:
         """The caller wants no more. Closes the socket, settles by what had arrived, leaves the log line. Idempotent."""

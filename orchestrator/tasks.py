@@ -7,24 +7,19 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, TypeVar
 
-import orjson
-
 from orchestrator.errors import ContentFiltered, MalformedReply
 from orchestrator.policies.limits import Need
 from orchestrator.policies.output import Expectation
 from orchestrator.pricing.estimates import estimate_tokens
+from orchestrator.sizing import PLAIN, Frame, chat_tokens, parts_tokens, texts_tokens
 from orchestrator.types.call import Task
 from orchestrator.types.chat import (
     ChatOptions,
     ChatReply,
     ChatRequest,
     ChatResult,
-    Media,
     Part,
-    Reasoning,
     Text,
-    ToolCall,
-    ToolResult,
 )
 from orchestrator.types.retrieval import (
     EmbedOptions,
@@ -40,12 +35,6 @@ from orchestrator.types.usage import Usage
 
 __all__ = ["TASKS", "TaskRules", "chat_usage_so_far", "expect", "merge"]
 
-_MEDIA_TOKENS = 1_000
-"""A picture or a page: vendors count some 250 to 1,600 tokens each."""
-
-_MESSAGE_TOKENS = 4
-"""What the chat template adds per message."""
-
 _PIECE_TOKENS = 500
 _PIECES_PER_SEARCH = 100
 
@@ -57,7 +46,7 @@ OptionsT = TypeVar("OptionsT", ChatOptions, EmbedOptions, RerankOptions)
 
 @dataclass(frozen=True, slots=True)
 class TaskRules:
-    """The differences, as functions.
+    """The differences, as functions. Those that count tokens are told what the model's family adds to the texts.
 
     Attributes:
         no_options: the options of a call that gives none.
@@ -70,10 +59,10 @@ class TaskRules:
     """
 
     no_options: Any
-    need: Callable[[Any], Need]
+    need: Callable[[Any, Frame], Need]
     check: Callable[[Any, Any], None]
-    estimate: Callable[[Any, Any], Usage]
-    unheard: Callable[[Any, Usage | None], Usage]
+    estimate: Callable[[Any, Any, Frame], Usage]
+    unheard: Callable[[Any, Usage | None, Frame], Usage]
     reply: Callable[..., Any]
     details: Callable[[Any, Any], dict[str, Any]]
     shape: Callable[[Any, Any], tuple[int | None, int | None, str | None]]
@@ -90,37 +79,17 @@ def merge(call: OptionsT, defaults: OptionsT) -> OptionsT:
     return type(call)(**values)
 
 
-def _chat_need(request: ChatRequest) -> Need:
-    return Need(_chat_input(request), request.options.max_output_tokens or _ASSUMED_OUTPUT)
+def _chat_need(request: ChatRequest, frame: Frame = PLAIN) -> Need:
+    return Need(chat_tokens(request, frame), request.options.max_output_tokens or _ASSUMED_OUTPUT)
 
 
-def _chat_input(request: ChatRequest) -> int:
-    total = sum([_part_tokens(part) for message in request.messages for part in message.parts])
-    for tool in request.tools:
-        total += estimate_tokens(tool.description) + len(orjson.dumps(dict(tool.parameters))) // 4
-    return total + _MESSAGE_TOKENS * len(request.messages)
-
-
-def _part_tokens(part: Part) -> int:
-    match part:
-        case Text() | Reasoning():
-            return estimate_tokens(part.text)
-        case Media():
-            return _MEDIA_TOKENS
-        case ToolCall():
-            return 8 + len(orjson.dumps(part.arguments, default=str)) // 4
-        case ToolResult():
-            inner = (Text(part.content),) if isinstance(part.content, str) else part.content
-            return sum(map(_part_tokens, inner))
-
-
-def _chat_usage(request: ChatRequest, result: ChatResult) -> Usage:
-    output = sum([_part_tokens(part) for part in result.message.parts])
-    return Usage(input_tokens=_chat_input(request), output_tokens=output, source="estimate")
+def _chat_usage(request: ChatRequest, result: ChatResult, frame: Frame) -> Usage:
+    output = parts_tokens(result.message.parts)
+    return Usage(input_tokens=chat_tokens(request, frame), output_tokens=output, source="estimate")
 
 
 def chat_usage_so_far(
-    request: ChatRequest, known: Usage | None, parts: Sequence[Part] = (), *, counted: bool = False
+    request: ChatRequest, known: Usage | None, frame: Frame, parts: Sequence[Part] = (), *, counted: bool = False
 ) -> Usage:
     """Usage of an answer that broke off after these parts: the vendor's counts so far, completed by estimates.
 
@@ -129,10 +98,10 @@ def chat_usage_so_far(
     known = known or Usage()
     if counted and known.total_tokens is not None:
         return known
-    arrived = sum(map(_part_tokens, parts))
+    arrived = parts_tokens(parts)
     return replace(
         known,
-        input_tokens=_chat_input(request) if known.input_tokens is None else known.input_tokens,
+        input_tokens=chat_tokens(request, frame) if known.input_tokens is None else known.input_tokens,
         output_tokens=max(arrived, known.output_tokens or 0),
         source="estimate",
     )
@@ -147,13 +116,8 @@ def _chat_details(result: ChatResult, call: Any) -> dict[str, Any]:
     }
 
 
-def _tokens(texts: Sequence[str]) -> int:
-    """Of all of them: the estimate is a sum over bytes, so one look at the whole does for many short texts."""
-    return max(len(texts), estimate_tokens("".join(texts)))
-
-
-def _embed_need(request: EmbedRequest) -> Need:
-    return Need(_tokens(request.texts), 0)
+def _embed_need(request: EmbedRequest, _frame: Frame = PLAIN) -> Need:
+    return Need(texts_tokens(request.texts), 0)
 
 
 def _embed_check(request: EmbedRequest, result: EmbedResult) -> None:
@@ -175,11 +139,11 @@ def _embed_details(result: EmbedResult, call: Any) -> dict[str, Any]:
     }
 
 
-def _rerank_need(request: RerankRequest) -> Need:
-    return Need(_tokens((request.query, *request.documents)), 0)
+def _rerank_need(request: RerankRequest, _frame: Frame = PLAIN) -> Need:
+    return Need(texts_tokens((request.query, *request.documents)), 0)
 
 
-def _rerank_usage(request: RerankRequest) -> Usage:
+def _rerank_usage(request: RerankRequest, _answer: Any, _frame: Frame) -> Usage:
     """Tokens, and the units of those who bill reranking by the search: a query with up to 100 documents, longer ones
     counted piece by piece. Sources: Cohere's and Amazon Bedrock's price lists.
     """
@@ -205,7 +169,7 @@ def _rerank_details(result: RerankResult, call: Any) -> dict[str, Any]:
     return {"results": tuple(ranked[:top_n] if top_n else ranked)}
 
 
-def _embed_usage(request: EmbedRequest, _known: Any) -> Usage:
+def _embed_usage(request: EmbedRequest, _answer: Any, _frame: Frame) -> Usage:
     return Usage(input_tokens=_embed_need(request).input_tokens, source="estimate")
 
 
@@ -234,8 +198,8 @@ TASKS: Mapping[Task, TaskRules] = {
         no_options=RerankOptions(),
         need=_rerank_need,
         check=_rerank_check,
-        estimate=lambda request, _result: _rerank_usage(request),
-        unheard=lambda request, _known: _rerank_usage(request),
+        estimate=_rerank_usage,
+        unheard=_rerank_usage,
         reply=RerankReply,
         details=_rerank_details,
         shape=lambda request, _result: (len(request.documents), None, None),
