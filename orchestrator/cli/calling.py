@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from orchestrator.cli.helping import plain
+from orchestrator.cli.spelling import writes_everything
 from orchestrator.errors import (
     AuthenticationFailed,
     ConfigError,
@@ -50,6 +52,7 @@ __all__ = [
     "warn",
 ]
 
+_BEYOND_ASCII = re.compile(r"[^\x00-\x7f]+")
 _MOST_ATTEMPTS = 8
 _LONGEST_MESSAGE = 1_500
 _STATUS = {"error": "broken off", "cancelled": "stopped"}
@@ -280,10 +283,17 @@ def described(reply: Reply) -> dict[str, Any]:
 
 
 def json_text(value: Any) -> str:
-    """One line of JSON; money keeps its digits."""
+    """One line of JSON; money keeps its digits. ASCII alone where the output has no more."""
     import orjson  # noqa: PLC0415
 
-    return orjson.dumps(value, default=_exact).decode()
+    text = orjson.dumps(value, default=_exact).decode()
+    return text if writes_everything(sys.stdout.encoding) else _BEYOND_ASCII.sub(_escaped, text)
+
+
+def _escaped(found: re.Match[str]) -> str:
+    import json  # noqa: PLC0415
+
+    return json.dumps(found[0])[1:-1]
 
 
 def _exact(value: Any) -> Any:

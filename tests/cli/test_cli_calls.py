@@ -281,8 +281,8 @@ def test_rerank_prints_the_best_first(run: Run) -> None:
     assert told["results"][0]["document"] == "single sign-on"
 
 
-def start(file: Path, *arguments: str, stdout: int = subprocess.PIPE) -> subprocess.Popen[str]:
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "PYTHONUNBUFFERED": "1"}
+def start(file: Path, *arguments: str, stdout: int = subprocess.PIPE, **more: str) -> subprocess.Popen[str]:
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "PYTHONUNBUFFERED": "1", **more}
     return subprocess.Popen(
         [sys.executable, "-W", "error", "-m", "orchestrator", *arguments, "--file", str(file)],
         env=environment, stdin=subprocess.PIPE, stdout=stdout, stderr=subprocess.PIPE, text=True,
@@ -320,6 +320,22 @@ def test_ctrl_c_ends_a_single_answer_with_130(file: Path) -> None:
     assert process.returncode == 130, err
     assert "Traceback" not in err
     assert "stopped" in err
+
+
+def test_a_pipe_in_ascii_gets_what_it_can_hold(file: Path, sim: Simulator) -> None:
+    """Where the output has no more than ASCII nothing fails: look-alikes, numbers of characters, and JSON's escapes."""
+    sim["openai"].answer("Grüße… 你 🙂")
+    with start(file, "chat", "answer", "hi", PYTHONIOENCODING="ascii") as process:
+        out, err = process.communicate(timeout=30)
+    assert (process.returncode, out) == (0, "Gr\\xfc\\xdfe... \\u4f60 \\U0001f642\n"), err
+    with start(file, "chat", "answer", "hi", "--json", PYTHONIOENCODING="ascii") as process:
+        out, err = process.communicate(timeout=30)
+    assert out.isascii()
+    assert json.loads(out)["text"] == "Grüße… 你 🙂"
+    with start(file, "routes", "--route", "nope…", PYTHONIOENCODING="ascii") as process:
+        _, err = process.communicate(timeout=30)
+    assert process.returncode == 2
+    assert "no route 'nope...'" in err
 
 
 def test_log_lines_do_not_mix_with_answers(file: Path) -> None:
