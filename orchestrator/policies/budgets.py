@@ -202,8 +202,9 @@ class Budgets:
             )
         self._tell_exceeded(charge)
         wait = _SOON_S if refusal.soon else max(charge.ends - now, 0.0)
+        whose = f" of {charge.whose!r}" if charge.whose else ""
         return BudgetExceeded(
-            f"budget {charge.budget!r} has no room for the most that this attempt can cost",
+            f"budget {charge.budget!r}{whose} has no room for the most that this attempt can cost",
             budget=charge.budget,
             resets_at=charge.ends,
             retry_after=round(wait, 3),
@@ -238,7 +239,7 @@ class Budgets:
 
     def _tell_exceeded(self, charge: Charge) -> None:
         if self._is_news(charge.key, charge.ends):
-            self._notice("llm.budget.exceeded", f"budget {charge.budget!r} is used up", **_details(charge))
+            self._notice("llm.budget.exceeded", f"budget {charge.budget!r} has no room left", **_details(charge))
 
     def _is_news(self, key: str, ends: float) -> bool:
         with self._lock:
