@@ -25,11 +25,18 @@ PRICE_KEYS = (
     "cache_write_1h",
     "reasoning",
     "input_audio",
+    "input_image",
+    "cache_read_audio",
     "output_audio",
+    "output_image",
+    "output_video",
     "search_unit",
     "request",
+    "web_search",
+    "map_search",
+    "file_search",
 )
-"""What a `price` may name: USD per million tokens, and per search unit or request for the last two."""
+"""What a `price` may name: USD per million tokens, and each for the last five."""
 
 _OPTIONS: Mapping[str, tuple[Task, ...]] = {
     **dict.fromkeys(

@@ -20,9 +20,16 @@ PRICE_KEYS: Mapping[str, str] = {
     "cache_write_1h": "input tokens written to a cache for an hour, USD per million",
     "reasoning": "reasoning tokens, where they cost something else than output, USD per million",
     "input_audio": "input tokens that are sound, USD per million",
+    "input_image": "input tokens that are images, where they cost something else than text, USD per million",
+    "cache_read_audio": "cached input tokens that are sound, USD per million",
     "output_audio": "output tokens that are sound, USD per million",
+    "output_image": "output tokens that are images, USD per million",
+    "output_video": "output tokens that are video, USD per million",
     "search_unit": "rerank search unit, USD each",
     "request": "request, USD each",
+    "web_search": "search of the web that the vendor runs, USD each",
+    "map_search": "query of maps that the vendor runs, USD each",
+    "file_search": "search of stored files that the vendor runs, USD each",
 }
 """Keys of a `price:` mapping and what they price."""
 

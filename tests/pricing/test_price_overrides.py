@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from orchestrator.config.crosschecks import PRICE_KEYS as FILE_KEYS
 from orchestrator.errors import ConfigError
 from orchestrator.pricing import PRICE_KEYS, config_row
 from orchestrator.types.usage import Usage
@@ -28,32 +29,49 @@ def test_numbers_and_their_text_mean_the_same_price() -> None:
 
 
 def test_every_key_prices_its_bucket() -> None:
-    """All documented keys are accepted together and each one is billed: 10 buckets, tokens per million, units each."""
-    row = config_row(dict.fromkeys(PRICE_KEYS, 1))
+    """All documented keys are accepted together and each one is billed: tokens per million, units each."""
+    row = config_row({key: at for at, key in enumerate(PRICE_KEYS, 1)})
     usage = Usage(
-        input_tokens=40,
-        cache_read_tokens=10,
+        input_tokens=100,
+        cache_read_tokens=30,
         cache_write_tokens=15,
         cache_write_1h_tokens=5,
-        output_tokens=30,
+        input_audio_tokens=17,
+        input_image_tokens=3,
+        output_tokens=60,
         reasoning_tokens=10,
         output_audio_tokens=10,
         search_units=2,
+        extras={
+            "cache_read_audio": 10,
+            "cache_read_image": 0,
+            "output_image": 11,
+            "output_video": 12,
+            "web_search": 3,
+            "map_search": 4,
+            "file_search": 5,
+        },
     )
-    per_million = Decimal("0.000001")
-    assert row.cost(usage, at=NOW).buckets == {
-        "input": 15 * per_million,
-        "cache_read": 10 * per_million,
-        "cache_write": 10 * per_million,
-        "cache_write_1h": 5 * per_million,
-        "output": 10 * per_million,
-        "reasoning": 10 * per_million,
-        "output_audio": 10 * per_million,
-        "search_unit": Decimal(2),
-        "request": Decimal(1),
+    tokens = {
+        "input": 100 - 30 - 15 - (17 - 10) - 3,
+        "cache_read": 30 - 10,
+        "cache_write": 10,
+        "cache_write_1h": 5,
+        "input_audio": 17 - 10,
+        "input_image": 3,
+        "cache_read_audio": 10,
+        "output": 60 - 10 - 10 - 11 - 12,
+        "reasoning": 10,
+        "output_audio": 10,
+        "output_image": 11,
+        "output_video": 12,
     }
-    sound = row.cost(Usage(input_tokens=7, input_audio_tokens=7, output_tokens=0, search_units=0), at=NOW)
-    assert sound.buckets["input_audio"] == 7 * per_million
+    units = {"search_unit": 2, "request": 1, "web_search": 3, "map_search": 4, "file_search": 5}
+    prices = {key: Decimal(at) for at, key in enumerate(PRICE_KEYS, 1)}
+    expected = {key: prices[key] * count for key, count in units.items()}
+    expected |= {key: prices[key].scaleb(-6) * count for key, count in tokens.items()}
+    assert row.cost(usage, at=NOW).buckets == expected
+    assert expected.keys() == PRICE_KEYS.keys() == set(FILE_KEYS)
 
 
 def test_zero_is_free() -> None:
