@@ -15,15 +15,15 @@ from typing import Any
 
 from orchestrator.attempt import Call, Exchange
 from orchestrator.errors import InvalidRequest, OrchestratorError, Overloaded, RateLimited
+from orchestrator.fitting import fits
 from orchestrator.paying import Cashier
 from orchestrator.policies.attempts import final_error, may_give_up
 from orchestrator.policies.budgets import Spending
-from orchestrator.policies.limits import Claim, Gate, Need, Reservation, Ticket
+from orchestrator.policies.limits import Gate, Need, Reservation, Ticket
 from orchestrator.policies.retry_budget import RetryBudget
 from orchestrator.policies.route import eligible, ready_at
 from orchestrator.snapshot import Candidate, Deployment
 from orchestrator.spec.clock import Clock
-from orchestrator.tasks import merge
 
 __all__ = ["Admission"]
 
@@ -125,7 +125,7 @@ class Admission:
             and not progress.tries.get(other.name)
             and other.name not in progress.barred
             and _is_well(other, now)
-            and _fits(call, other)
+            and fits(call, other)
             for other in progress.order
         )
 
@@ -134,7 +134,7 @@ class Admission:
         seen = _Round()
         for candidate in eligible(call.progress, call.route.retry.per_deployment):
             assert isinstance(candidate, Candidate)
-            if _fits(call, candidate) and self._available(call, candidate, now, seen):
+            if fits(call, candidate) and self._available(call, candidate, now, seen):
                 exchange = await self._enter(call, candidate, now, ticket, seen)
                 if exchange is not None:
                     return exchange
@@ -213,10 +213,12 @@ class Admission:
         if deployment.learning is not None and deployment.learning.refresh(now):
             seen.recovering = True
         claim = gate.claim(_need(call, request, deployment))
-        wait = await _entered(gate, claim, now, ticket)
+        found = gate.enter(claim, now, ticket)
+        wait = found if isinstance(found, float) else await found
         if math.isnan(wait):  # what was learnt made it larger than a limit: the plain estimate may still fit
             claim = gate.claim(call.need)
-            wait = await _entered(gate, claim, now, ticket)
+            found = gate.enter(claim, now, ticket)
+            wait = found if isinstance(found, float) else await found
         if wait != 0.0:
             self._no_room(call, candidate, wait, now, seen)
             return None
@@ -308,11 +310,6 @@ def _need(call: Call, request: Any, deployment: Deployment) -> Need | None:
     return deployment.forecast.need(call.need, capped=capped)
 
 
-async def _entered(gate: Gate, claim: Claim, now: float, ticket: Ticket | None) -> float:
-    wait = gate.enter(claim, now, ticket)
-    return wait if isinstance(wait, float) else await wait
-
-
 def _is_well(candidate: Candidate, now: float) -> bool:
     deployment = candidate.deployment
     closed = deployment.breaker is None or deployment.breaker.closed
@@ -327,36 +324,3 @@ def _open_until(candidate: Candidate) -> float:
 def _named(refusal: OrchestratorError, candidate: Candidate) -> OrchestratorError:
     refusal.deployment, refusal.provider = candidate.name, candidate.deployment.provider
     return refusal
-
-
-def _fits(call: Call, candidate: Candidate) -> bool:
-    """Whether the candidate's model can take the call, found out once; if not it is barred, whatever its state."""
-    name = candidate.name
-    if name in call.fitted:
-        return True
-    if name in call.progress.barred:
-        return False
-    request = _request_for(call, candidate)
-    if candidate.fit is None:
-        call.fitted[name] = (request, ())
-        return True
-    try:
-        call.fitted[name] = candidate.fit(request)
-    except InvalidRequest as refusal:
-        refusal.deployment, refusal.provider = name, candidate.deployment.provider
-        call.progress.barred[name] = refusal
-        return False
-    return True
-
-
-def _request_for(call: Call, candidate: Candidate) -> Any:
-    """The request with the options that hold at this candidate."""
-    request = call.request
-    nothing = call.rules.no_options
-    if candidate.defaults is nothing or candidate.defaults == nothing:
-        return request
-    options = candidate.defaults
-    if request.options is not nothing:
-        options = merge(request.options, options)
-    values = {name: getattr(request, name) for name in request.__slots__}
-    return type(request)(**(values | {"options": options}))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from random import Random
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from orchestrator.backends import Source
 from orchestrator.charged import charged
@@ -22,15 +23,28 @@ from orchestrator.spec.events import CallContext
 from orchestrator.spec.provider import Decoded
 from orchestrator.spec.routing import Progress
 from orchestrator.tasks import TaskRules
-from orchestrator.timers import LoopTimers
+from orchestrator.timers import Timer
 from orchestrator.types.call import Attempt, CallWarning
 from orchestrator.types.chat import Message
 from orchestrator.types.usage import Usage
 
-__all__ = ["Call", "Exchange", "Opened", "Verdict"]
+__all__ = ["Call", "Endable", "Exchange", "Opened", "Verdict"]
 
 Verdict = Literal["answered", "failed", "neutral"]
 """What an attempt says about the deployment."""
+
+
+class Endable(Protocol):
+    """A call or stream under way."""
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """The event loop that it belongs to."""
+        ...
+
+    def end(self) -> None:
+        """End it with an error. On its loop."""
+        ...
 
 
 @dataclass(slots=True, eq=False)
@@ -60,11 +74,11 @@ class Call:
 
     output: Any = None
     deployment: Deployment | None = None
-    timers: LoopTimers | None = None
-    """Of the event loop that it runs on."""
+    timer: Timer | None = None
+    """Bounds it until it is answered, or a stream has begun."""
 
-    ended: bool = False
-    """The client was closed."""
+    work: Endable | None = None
+    """What is ended when the client is closed."""
 
     repaired: bool = False
     """A correction has been asked for: once per call."""

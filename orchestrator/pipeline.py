@@ -30,7 +30,7 @@ from typing import Any, TypeVar
 from orchestrator.admission import Admission
 from orchestrator.attempt import Call, Exchange, Opened
 from orchestrator.backends import Answer, Source, backend_for
-from orchestrator.ending import CallTimer, UnderWay
+from orchestrator.ending import UnderWay
 from orchestrator.errors import (
     AuthenticationFailed,
     CallTimeout,
@@ -50,6 +50,7 @@ from orchestrator.spec.events import CallContent, CallContext, CallEvent, Sink
 from orchestrator.spec.provider import Decoded, Failure
 from orchestrator.spec.routing import Progress
 from orchestrator.tasks import TASKS, expect
+from orchestrator.timers import Timer
 from orchestrator.types.call import Timings
 from orchestrator.types.stream import ResponseMetadata, StreamStart
 from orchestrator.types.usage import Cost, Usage
@@ -73,13 +74,12 @@ class Pipeline:
         self._random = random
         self._emit = emit
         self._admission = Admission(clock=clock, random=random, cashier=cashier)
-        self._begun: set[Call] = set()
         self.under_way = UnderWay()
 
     @property
     def in_flight(self) -> int:
         """Calls and streams that have begun and not left their event yet."""
-        return len(self._begun)
+        return len(self.under_way)
 
     def begin(
         self,
@@ -114,7 +114,7 @@ class Pipeline:
 
     async def run(self, call: Call) -> Any:
         """Answer a call; returns the task's reply."""
-        self._begun.add(call)
+        self.under_way.add(call)
         try:
             with self._timer(call):
                 exchange, answer = await self._attempts(call, self._send)
@@ -129,7 +129,7 @@ class Pipeline:
 
     async def open(self, call: Call) -> Opened:
         """Open a stream; returns at its commit point. From then on the caller settles the exchange and observes."""
-        self._begun.add(call)
+        self.under_way.add(call)
         try:
             with self._timer(call):
                 exchange, (source, events) = await self._attempts(call, self._open)
@@ -142,8 +142,9 @@ class Pipeline:
             raise
         return Opened(exchange, source, events)
 
-    def _timer(self, call: Call) -> CallTimer:
-        return CallTimer(call, call.deadline - self._clock.monotonic(), self.under_way)
+    def _timer(self, call: Call) -> Timer:
+        call.timer = call.work = timer = Timer(call.deadline - self._clock.monotonic())
+        return timer
 
     async def _attempts(self, call: Call, act: Callable[[Exchange], Awaitable[T]]) -> tuple[Exchange, T]:
         repair: Exchange | None = None
@@ -337,7 +338,7 @@ class Pipeline:
 
     def _out_of_time(self, call: Call) -> OrchestratorError:
         last = call.attempts[-1] if call.attempts else None
-        if call.ended:
+        if call.timer is not None and call.timer.ended:
             billed = any(attempt.maybe_billed for attempt in call.attempts)
             return OrchestratorError("the client was closed during this call", retryable=True, maybe_billed=billed)
         return CallTimeout(
@@ -366,7 +367,8 @@ class Pipeline:
         status: str = "ok",
     ) -> None:
         """Leave the call's one event."""
-        self._begun.discard(call)
+        self.under_way.remove(call)
+        call.work = None
         items, dimensions, finish = call.rules.shape(request, result) if result is not None else (None, None, None)
         attempts = tuple(call.attempts)
         self._emit(

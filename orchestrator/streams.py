@@ -40,7 +40,7 @@ class OpenStream:
         self._error: OrchestratorError | None = None
         self._first_token_ms = (clock.monotonic() - opened.exchange.call.started) * 1e3
         self.reply: ChatReply | None = None
-        pipeline.under_way.add(self)
+        opened.exchange.call.work = self
         self._ready: list[StreamEvent] = self._take(opened.events)
 
     async def read(self) -> list[StreamEvent]:
@@ -93,7 +93,6 @@ class OpenStream:
         """The stream has said everything: settle by the vendor's usage."""
         self._collector.add((finish,))
         self._source.close()
-        self._pipeline.under_way.remove(self)
         exchange, call = self._exchange, self._exchange.call
         result = self._collector.result()
         usage = result.usage or call.rules.estimate(exchange.request, result, exchange.deployment.frame)
@@ -132,7 +131,6 @@ class OpenStream:
         self._fail(interrupted)
 
     def _fail(self, error: OrchestratorError) -> None:
-        self._pipeline.under_way.remove(self)
         error.attempts = tuple(self._exchange.call.attempts)
         self._error = error
         partial = self._pipeline.reply(
@@ -185,7 +183,6 @@ class OpenStream:
         exchange = self._exchange
         if not exchange.open:
             return
-        self._pipeline.under_way.remove(self)
         usage = self._usage_so_far()
         exchange.settle(
             "answered",

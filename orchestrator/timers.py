@@ -108,30 +108,34 @@ class Timer:
 
     Args:
         time_s: seconds from when the block begins.
-        timers: of the running loop, where they are known.
+        outer: the timer of a block around this one, if there is one.
     """
 
-    __slots__ = ("_cancelling", "_cut", "_task", "_time_s", "entry", "timers")
+    __slots__ = ("_cancelling", "_cut", "_task", "_time_s", "_timers", "ended", "entry")
 
-    def __init__(self, time_s: float, timers: LoopTimers | None = None) -> None:
+    def __init__(self, time_s: float, outer: Timer | None = None) -> None:
         self._time_s = time_s
-        self.timers = timers or LoopTimers.running()
-        self._task: asyncio.Task[object] | None = None
+        if outer is None:
+            self._timers = LoopTimers.running()
+            self._task = asyncio.current_task(self._timers.loop)
+        else:
+            self._timers, self._task = outer._timers, outer._task
         self._cut = False
+        self.ended = False
+        """`end` has cut it short."""
         self.entry: _Entry | None = None
         """None while it is not set."""
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop:
         """The loop that it belongs to."""
-        return self.timers.loop
+        return self._timers.loop
 
     def __enter__(self) -> Self:
-        timers = self.timers
-        self._task = task = asyncio.current_task(timers.loop)
-        if task is None:
+        if self._task is None:
             raise RuntimeError("a timer needs a task to cut short")
-        self._cancelling = task.cancelling()
+        timers = self._timers
+        self._cancelling = self._task.cancelling()
         self.entry = timers.set(self, timers.loop.time() + self._time_s)
         return self
 
@@ -140,13 +144,13 @@ class Timer:
     ) -> None:
         task, self._task = self._task, None
         if self.entry is not None:
-            self.timers.take_back(self.entry)
+            self._timers.take_back(self.entry)
         if self._cut and task is not None and task.uncancel() <= self._cancelling and kind is asyncio.CancelledError:
             raise TimeoutError from error
 
     def again(self, time_s: float) -> None:
         """Once it has rung: ring once more after so many seconds."""
-        self.entry = self.timers.set(self, self.loop.time() + time_s)
+        self.entry = self._timers.set(self, self.loop.time() + time_s)
 
     def ring(self) -> None:
         """It is time."""
@@ -160,3 +164,7 @@ class Timer:
             self._cut = True
             self._task.cancel()
         return True
+
+    def end(self) -> None:
+        """Cut the block short for another reason than time."""
+        self.ended = self.cut_short()

@@ -32,7 +32,7 @@ class Vigil(Timer):
     __slots__ = ("_alternative", "_clock", "_exchange")
 
     def __init__(self, exchange: Exchange, clock: Clock, alternative: Callable[[Call, Deployment], bool]) -> None:
-        super().__init__(_LOOK_S, exchange.call.timers)
+        super().__init__(_LOOK_S, exchange.call.timer)
         self._exchange = exchange
         self._clock = clock
         self._alternative = alternative

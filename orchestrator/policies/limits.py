@@ -11,7 +11,7 @@ import asyncio
 import math
 from bisect import bisect_left, insort
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import count
 from threading import RLock
 
@@ -36,22 +36,44 @@ class Need:
     output_tokens: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Takes:
+    """How much an attempt takes of one kind of limit: of each call, input token and output token."""
+
+    calls: float
+    input: int = 0
+    output: int = 0
+    back: bool = False
+    """Given back when the attempt has ended."""
+
+
+_TAKES: Mapping[str, _Takes] = {
+    "requests": _Takes(1.0),
+    "concurrency": _Takes(1.0, back=True),
+    "tokens": _Takes(0.0, 1, 1),
+    "input_tokens": _Takes(0.0, 1),
+    "output_tokens": _Takes(0.0, 0, 1),
+}
+
+
 @value(frozen=True, slots=True)
 class Claim:
     """How much of each limit one attempt takes. Keeps its slots, so that a reload in between cannot confuse it."""
 
     slots: tuple[Slot, ...]
+    takes: tuple[_Takes, ...]
     amounts: tuple[float, ...]
 
 
 class Gate:
     """All limits that hold for one deployment, and the line before it. Outlives reloads: `adopt` takes new limits."""
 
-    __slots__ = ("_line", "_lock", "_store", "counts_tokens", "neighbours", "slots")
+    __slots__ = ("_line", "_lock", "_store", "_takes", "counts_tokens", "neighbours", "slots")
 
     def __init__(self, store: LimitStore, lock: RLock) -> None:
         self.slots: tuple[Slot, ...] = ()
         self.counts_tokens = False
+        self._takes: tuple[_Takes, ...] = ()
         self.neighbours: tuple[Gate, ...] = (self,)
         self._store = store
         self._line: list[Ticket] = []
@@ -60,12 +82,13 @@ class Gate:
     def adopt(self, limits: Iterable[Limit]) -> None:
         """Take these limits from now on."""
         self.slots = tuple([self._store.slot(limit) for limit in limits])
+        self._takes = tuple([_TAKES[slot.limit.dimension] for slot in self.slots])
         self.counts_tokens = any("tokens" in slot.limit.dimension for slot in self.slots)
 
     def claim(self, need: Need | None) -> Claim:
         """What an attempt would take."""
-        slots = self.slots
-        return Claim(slots, tuple([_amount(slot.limit.dimension, need) for slot in slots]))
+        tokens = (0, 0) if need is None else (need.input_tokens, need.output_tokens)
+        return Claim(self.slots, self._takes, _amounts(self._takes, *tokens))
 
     def enter(self, claim: Claim, now: float, ticket: Ticket | None = None) -> float | Awaitable[float]:
         """Reserve and return 0.0, or the seconds to wait (`inf`: until woken; `nan`: it can never fit).
@@ -94,8 +117,14 @@ class Gate:
 
         `used=False` gives everything but the request back: the vendor refused it.
         """
-        pairs = zip(claim.slots, claim.amounts, strict=True)
-        changes = [_change(slot.limit.dimension, amount, usage, used=used) for slot, amount in pairs]
+        if not used:
+            left = _amounts(claim.takes, 0, 0)
+        elif usage is None or usage.input_tokens is None:
+            left = claim.amounts
+        else:
+            left = _amounts(claim.takes, usage.input_tokens, usage.output_tokens or 0)
+        parts = zip(left, claim.amounts, claim.takes, strict=True)
+        changes = [-taken if takes.back else amount - taken for amount, taken, takes in parts]
         self._store.settle(claim.slots, changes, now, since)
         self.wake()
 
@@ -211,32 +240,29 @@ class Ticket:
         return gates
 
 
-@dataclass(slots=True)
 class Reservation:
     """What one attempt took at its gate just now; given back once, corrected. What comes second changes nothing."""
 
-    gate: Gate
-    claim: Claim
-    monotonic: Callable[[], float]
-    open: bool = True
-    since: float = field(init=False)
+    __slots__ = ("claim", "gate", "monotonic", "open", "since")
 
-    def __post_init__(self) -> None:
-        self.since = self.monotonic()
+    def __init__(self, gate: Gate, claim: Claim, monotonic: Callable[[], float]) -> None:
+        self.gate = gate
+        self.claim = claim
+        self.monotonic = monotonic
+        self.since = monotonic()
+        self.open = bool(claim.slots)
 
     def settle(self, usage: Usage | None, *, used: bool = True) -> None:
         """The attempt has ended."""
-        if self._close():
+        if self.open:
+            self.open = False
             self.gate.leave(self.claim, usage, self.monotonic(), self.since, used=used)
 
     def withdraw(self) -> None:
         """There was no attempt."""
-        if self._close():
+        if self.open:
+            self.open = False
             self.gate.undo(self.claim, self.monotonic(), self.since)
-
-    def _close(self) -> bool:
-        was_open, self.open = self.open, False
-        return was_open and bool(self.claim.slots)
 
 
 class Limiter:
@@ -266,29 +292,5 @@ class Limiter:
         return gates
 
 
-def _amount(dimension: str, need: Need | None) -> float:
-    if dimension in {"requests", "concurrency"}:
-        return 1.0
-    if need is None:
-        return 0.0
-    return float(_tokens(dimension, need.input_tokens, need.output_tokens))
-
-
-def _change(dimension: str, amount: float, usage: Usage | None, *, used: bool) -> float:
-    if dimension == "concurrency":
-        return -amount
-    if dimension == "requests":
-        return 0.0
-    if not used:
-        return -amount
-    if usage is None or usage.input_tokens is None:
-        return 0.0
-    return _tokens(dimension, usage.input_tokens, usage.output_tokens or 0) - amount
-
-
-def _tokens(dimension: str, input_tokens: int, output_tokens: int) -> int:
-    if dimension == "input_tokens":
-        return input_tokens
-    if dimension == "output_tokens":
-        return output_tokens
-    return input_tokens + output_tokens
+def _amounts(takes: tuple[_Takes, ...], input_tokens: int, output_tokens: int) -> tuple[float, ...]:
+    return tuple([one.calls + one.input * input_tokens + one.output * output_tokens for one in takes])

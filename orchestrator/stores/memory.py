@@ -6,7 +6,7 @@ import math
 from collections import deque
 from collections.abc import Sequence
 from threading import Lock
-from typing import Protocol, cast
+from typing import Any, Protocol
 
 from orchestrator.spec.stores import Dimension, Limit, Slot
 
@@ -239,7 +239,7 @@ class MemoryLimits:
 
     def reserve(self, slots: Sequence[Slot], amounts: Sequence[float], now: float) -> float:
         """See `LimitStore.reserve`."""
-        rules = cast("Sequence[_Rule]", slots)
+        rules: Sequence[Any] = slots  # made by `slot`: each is a `_Rule`
         with self._lock:
             if self._corrections:  # before looking: the caller may have been woken because of one
                 self._apply()
@@ -285,6 +285,7 @@ class MemoryLimits:
 
 
 def _correct(slots: Sequence[Slot], changes: Sequence[float], now: float, since: float) -> None:
-    for rule, change in zip(cast("Sequence[_Rule]", slots), changes, strict=True):
+    rules: Sequence[Any] = slots
+    for rule, change in zip(rules, changes, strict=True):
         if change:
             rule.correct(change, now, since)
