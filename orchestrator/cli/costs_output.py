@@ -83,7 +83,7 @@ def print_table(found: Findings, query: Query, top: int) -> None:
     shown, rest = keys[:top], keys[top:]
     table = Table(box=box.SIMPLE_HEAD, header_style="dim", show_footer=False)
     for name in query.by:
-        table.add_column(name, no_wrap=True, overflow="ellipsis", max_width=32)
+        table.add_column(name, overflow="fold", max_width=32)
     for name in ("calls", "input", "output", "p50 ms", "p95 ms", "USD"):
         table.add_column(name, justify="right", no_wrap=True)
     for key in shown:
