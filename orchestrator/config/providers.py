@@ -20,7 +20,7 @@ __all__ = ["Definition", "Find", "Kinds", "one_line_provider", "read_provider"]
 Find: TypeAlias = Callable[[str], Wire | EngineFactory]
 
 _ENGINE_KEYS = ("headers", "proxy", "ca_file")
-_ADDED = ("/chat/completions", "/completions", "/embeddings", "/messages", "/responses", "/rerank", "/models")
+_ADDED = ("/chat/completions", "/completions", "/embeddings", "/messages", "/responses", "/rerank")
 _AZURE = (".openai.azure.com", ".cognitiveservices.azure.com")
 
 

@@ -26,7 +26,7 @@ _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _LIKE_A_VARIABLE = re.compile(r"[A-Z][A-Z0-9]*(_[A-Z0-9]+)*_(KEY|TOKEN|SECRET)")
 _FOREIGN = re.compile(
     r"\$\{(?P<a>\w+)(:?[-?].*)?\}|\$(?P<b>[A-Za-z_]\w*)|os\.environ/(?P<c>\w+)|\{\{\s*(env\.)?(?P<d>\w+)\s*\}\}"
-    r"|%(?P<e>\w+)%|env[:./](?P<f>\w+)"
+    r"|%(?P<e>\w+)%|env:(?P<f>[A-Z][A-Z0-9_]+)"
 )
 _MOST_VARIABLES = 500
 
@@ -119,7 +119,7 @@ class References:
         if value.get("default") is not None:
             return value["default"]
         if reached:
-            self._problems.add(path, f"environment variable {variable} is not set{self._set(variable)}")
+            self._problems.add(path, f"environment variable {variable} is not set{self._set(variable, path)}")
         else:
             self._problems.mute(path)
         return MISSING
@@ -157,11 +157,14 @@ class References:
             return f"a variable is named like this: {{env: {variable}}}"
         return "a literal secret is refused; use {env: NAME} or {file: path}"
 
-    def _set(self, variable: str) -> str:
-        """`; did you mean …?` if a variable with a near name is set. Empty if none is."""
+    def _set(self, variable: str, path: KeyPath) -> str:
+        """`; did you mean …?` if a variable with a near name is set, or that a .env file is there and is not read."""
         named = [name for name in self._environ if name.isupper() and _of_one_vendor(name, variable)]
         near = nearest(variable, named) if len(named) <= _MOST_VARIABLES else ""
-        return f"{near.removesuffix('?')}, which is set?" if "did you mean" in near else ""
+        if "did you mean" in near:
+            return f"{near.removesuffix('?')}, which is set?"
+        beside = (self._directory(path) / ".env").is_file()
+        return "; .env is not read: `set -a; . ./.env` exports what stands in it" if beside else ""
 
     def _usable(self, reference: SecretRef, path: KeyPath, check: Callable[[str], object] | None) -> bool:
         if not self._check_secrets:
@@ -172,7 +175,7 @@ class References:
                 check(secret.reveal())
         except ConfigError as error:
             unset = reference.kind == "env" and reference.name not in self._environ
-            self._problems.add(path, error.message + (self._set(reference.name) if unset else ""))
+            self._problems.add(path, error.message + (self._set(reference.name, path) if unset else ""))
             return False
         except ValueError as error:
             self._problems.add(path, f"{reference.described()}: {error}")

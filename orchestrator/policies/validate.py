@@ -322,18 +322,28 @@ def _check_media(media: Media, where: str) -> None:
 
 def _check_tools(history: tuple[Message, ...]) -> None:
     open_calls: dict[str, int] = {}
+    answered: set[str] = set()
     for i, message in enumerate(history):
         for part in message.parts:
             if isinstance(part, ToolCall):
                 open_calls[part.id] = i
             elif isinstance(part, ToolResult):
                 if part.id not in open_calls:
-                    raise InvalidRequest(f"messages[{i}]: tool result {_shown(part.id)} has no call before it")
+                    raise InvalidRequest(f"messages[{i}]: {_no_call(part.id, open_calls, answered)}")
                 open_calls.pop(part.id)
+                answered.add(part.id)
     for id_, i in open_calls.items():
         if i < len(history) - 1:
             result = "append a tool message with its ToolResult"
             raise InvalidRequest(f"messages[{i}]: tool call {_shown(id_)} has no result; {result}")
+
+
+def _no_call(id_: str, open_calls: Iterable[str], answered: AbstractSet[str]) -> str:
+    if id_ in answered:
+        return f"tool result {_shown(id_)} is there twice"
+    ids = ", ".join(map(_shown, open_calls))
+    hint = f"its id is none of {ids}" if ids else "the reply's message goes before it"
+    return f"tool result {_shown(id_)} has no call before it; {hint}"
 
 
 def tools(given: Iterable[Tool | Mapping[str, Any]] | None) -> tuple[Tool, ...]:

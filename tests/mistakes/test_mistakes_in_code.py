@@ -33,6 +33,7 @@ from orchestrator import (
 )
 
 HIDDEN = "hunter2"
+UNNOTICED = "nothing is noticed"
 CITY = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
 SCRIPTS = {
     "answer": "The Team plan.",
@@ -85,12 +86,19 @@ def shown(code: str, file: Path) -> str:
         except Exception as error:
             told = said(error, file)
         else:
-            told = "nothing is noticed"
+            told = UNNOTICED
         finally:
             space.clear()
             llm.close()
-    lines = [f"{Path(one.filename).name}:{one.lineno}: {one.category.__name__}: {one.message}" for one in warned]
-    return "\n".join([told, *lines] if told != "nothing is noticed" or not lines else lines)
+    lines = [f"{placed(one, file)}{one.category.__name__}: {one.message}" for one in warned]
+    return "\n".join([told, *lines] if told != UNNOTICED or not lines else lines)
+
+
+def placed(warning: warnings.WarningMessage, file: Path) -> str:
+    """The line that it is shown at. Python's own, of a coroutine that nobody awaited, comes when that is collected."""
+    own = issubclass(warning.category, RuntimeWarning) and "never awaited" in str(warning.message)
+    assert own or warning.filename == str(file), warning
+    return "" if own else f"{file.name}:{warning.lineno}: "
 
 
 def said(error: Exception, file: Path) -> str:
@@ -109,4 +117,5 @@ def test_every_mistake_in_code_is_an_error_at_its_line_that_names_the_fix(area: 
     for title, screen in screens.items():
         text = "\n".join(line for line in screen.split("\n") if not line.startswith("    "))
         assert HIDDEN not in text, title
+        assert screen != UNNOTICED, title
     expect(f"code-{area}", screens)

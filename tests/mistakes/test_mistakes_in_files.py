@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from wrong_files import AREAS, ENVIRON, GOOD, WrongFile
 from orchestrator.cli.app import app
 
 WIDTH = 100
+SCREEN = 24
 HIDDEN = ("hunter2", "abcdefgh")
 
 
@@ -23,13 +25,15 @@ def at_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def check(mistake: WrongFile, monkeypatch: pytest.MonkeyPatch) -> Result:
     """`orchestrator check` of the file, with only the variables that it has."""
-    environ: dict[str, str | None] = (
-        dict.fromkeys(("OPENAI_KEY", "BASE_URL", "MODEL", "HOST")) | ENVIRON | mistake.environ
-    )
+    foreign = [name for name in os.environ if "KEY" in name or "TOKEN" in name]
+    environ = {**dict.fromkeys([*foreign, "BASE_URL", "MODEL", "HOST"]), **ENVIRON, **mistake.environ}
     with monkeypatch.context() as patch:
         if mistake.without:
             patch.setitem(sys.modules, mistake.without, None)
-        Path("orchestrator.yaml").unlink(missing_ok=True)
+        for file in Path().iterdir():
+            file.unlink()
+        if mistake.beside:
+            Path(mistake.beside).touch()
         if mistake.content is not None:
             Path(mistake.name).write_bytes(mistake.content)
         elif mistake.name == "orchestrator.yml":
@@ -45,5 +49,7 @@ def test_every_mistake_in_a_file_is_one_screen_that_names_the_fix(area: str, mon
         result = check(mistake, monkeypatch)
         assert result.exception is None or isinstance(result.exception, SystemExit), mistake.title
         screens[mistake.title] = f"{result.output.rstrip()}  [{result.exit_code}]"
+        assert "error:" in result.output or "warning:" in result.output, mistake.title
+        assert result.output.count("\n") < SCREEN, mistake.title
         assert not any(secret in result.output for secret in HIDDEN), mistake.title
     expect(area, screens)

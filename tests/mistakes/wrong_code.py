@@ -189,6 +189,18 @@ STREAMS = {
     "async for on a blocking stream": (
         'with llm.stream("answer", "Hi") as stream:\n    async for event in stream:\n        print(event)'
     ),
+    "await of the text": ('async with aio.stream("answer", "Hi") as stream:\n    print(await stream.text)'),
+    "for over an asyncio stream that is not entered": 'for text in aio.stream("answer", "Hi"):\n    print(text)',
+    "a generator that outlives the block": (
+        'def texts():\n    with llm.stream("answer", "Hi") as stream:\n        return stream.text\n\nlist(texts())'
+    ),
+    "the reply of an asyncio stream, awaited": (
+        'async with aio.stream("answer", "Hi") as stream:\n'
+        "    async for _ in stream:\n"
+        "        pass\n"
+        "print(await stream.reply)"
+    ),
+    "next of a stream": 'with llm.stream("answer", "Hi") as stream:\n    next(stream)',
     "text as a method": 'with llm.stream("answer", "Hi") as stream:\n    list(stream.text())',
     "the reply before the end": 'with llm.stream("answer", "Hi") as stream:\n    print(stream.reply.text)',
     "the reply after a break": (
@@ -248,6 +260,25 @@ TOOLS = {
         'reply = llm.chat("forecast", "Rain?", tools=[FORECAST])\n'
         'done = ToolResult(id=reply.tool_calls[0].id, content={"rain": "hunter2"})\n'
         'llm.chat("answer", [ASK, reply.message, Message("tool", (done,))])'
+    ),
+    "the tool's name as the result's id": (
+        'reply = llm.chat("forecast", "Rain?", tools=[FORECAST])\n'
+        'done = ToolResult(id="forecast", content="12 mm")\n'
+        'llm.chat("answer", [ASK, reply.message, Message("tool", (done,))])'
+    ),
+    "a result twice": (
+        'reply = llm.chat("forecast", "Rain?", tools=[FORECAST])\n'
+        'done = Message("tool", (ToolResult(id=reply.tool_calls[0].id, content="12 mm"),))\n'
+        'llm.chat("answer", [ASK, reply.message, done, done])'
+    ),
+    "a loop that appends the reply": (
+        'history = [ASK]\nfor _ in range(2):\n    history.append(llm.chat("answer", history))'
+    ),
+    "a loop that appends the text": (
+        'history = [ASK]\nfor _ in range(2):\n    history.append(llm.chat("answer", history).text)'
+    ),
+    "the calls as messages": (
+        'reply = llm.chat("forecast", "Rain?", tools=[FORECAST])\nllm.chat("answer", [ASK, *reply.tool_calls])'
     ),
     "a result by position": 'ToolResult("1", "12 mm")',
     "a tool message without its id": (

@@ -39,13 +39,17 @@ ENVIRON = {
 
 @dataclass(frozen=True, slots=True)
 class WrongFile:
-    """A file with a mistake in it. `without` is a package that is not installed; None as `content`: no file at all."""
+    """A file with a mistake in it; None as `content`: no file at all.
+
+    `without` is a package that is not installed, `beside` an empty file in the same directory.
+    """
 
     title: str
     content: bytes | None
     environ: dict[str, str | None] = field(default_factory=dict)
     without: str = ""
     name: str = "orchestrator.yaml"
+    beside: str = ""
 
 
 def bare(title: str, content: str | bytes, **further: object) -> WrongFile:
@@ -328,6 +332,8 @@ SECRETS = [
     wrong("a default for a secret", "{env: OPENAI_API_KEY}", "{env: OPENAI_API_KEY, default: sk-none}"),
     wrong("a variable that is not set", "{env: OPENAI_API_KEY}", "{env: OPENAI_KEY}"),
     bare("the usual variable not set", GOOD, environ={"OPENAI_API_KEY": None}),
+    wrong("a variable that nothing is near", "{env: OPENAI_API_KEY}", "{env: TEAM_CREDENTIAL_OF_HERE}"),
+    wrong("a variable that is in .env", "{env: OPENAI_API_KEY}", "{env: TEAM_CREDENTIAL_OF_HERE}", beside=".env"),
     bare("a variable that is empty", GOOD, environ={"OPENAI_API_KEY": ""}),
     bare("a newline at the end of the variable", GOOD, environ={"OPENAI_API_KEY": "sk-abcdefgh\n"}),
     bare("quotes in the variable", GOOD, environ={"OPENAI_API_KEY": "'sk-abcdefgh'"}),

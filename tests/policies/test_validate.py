@@ -133,11 +133,12 @@ def content(*parts):
         ),
         (
             [USER, {"role": "tool", "tool_call_id": "c9", "content": "x"}],
-            "messages[1]: tool result 'c9' has no call before it",
+            (
+            "messages[1]: tool result 'c9' has no call before it; the reply's message goes before it",
         ),
         (
             [ASKS, *[{"role": "tool", "tool_call_id": "c1", "content": "x"}] * 2],
-            "messages[2]: tool result 'c1' has no call before it",
+            "messages[2]: tool result 'c1' is there twice",
         ),
         (Message("bot", (Text("x"),)), f"messages[0].role: found 'bot'; {KNOWN}"),
         (Message(["user"], (Text("x"),)), f"messages[0].role: found list; {KNOWN}"),
