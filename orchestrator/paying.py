@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from orchestrator.attempt import Call
 from orchestrator.bounds import most_it_can_cost
 from orchestrator.errors import InvalidRequest
+from orchestrator.fitting import fits
 from orchestrator.policies.budgets import Budgets, Payer, Spending
 from orchestrator.snapshot import Candidate
 from orchestrator.spec.budgets import BudgetStore, Hold, Refusal
@@ -84,12 +85,11 @@ class Cashier:
         return hold
 
     def _is_cheapest(self, call: Call, candidate: Candidate, amount: int) -> bool:
-        """Whether nobody of the call's order would take it for less. Those not looked at yet count by their own fit."""
+        """Whether nobody of the call's order would take it for less."""
         for other in call.progress.order:
-            if other is candidate or other.name in call.progress.barred or not isinstance(other, Candidate):
+            if other is candidate or not isinstance(other, Candidate) or other.name in call.progress.barred:
                 continue
-            fitted = call.fitted.get(other.name)
-            if self._price(other, fitted[0] if fitted else call.request) < amount:
+            if fits(call, other) and self._price(other, call.fitted[other.name][0]) < amount:
                 return False
         return True
 

@@ -23,24 +23,22 @@ local function text(number)
     return string.format('%.6f', number)
 end
 
--- Numbers of an account; those of an earlier era are what this one begins with.
-local function open(key, era)
-    local seen = redis.call('HMGET', key, 'era', 'spent', 'base', 'held', 'lapsed', 'due')
-    local a = {key = key, spent = tonumber(seen[2] or 0), base = tonumber(seen[3] or 0)}
-    a.held, a.lapsed, a.due = tonumber(seen[4] or 0), tonumber(seen[5] or 0), tonumber(seen[6] or 0)
-    if seen[1] ~= era then
-        a.base = a.spent
-        redis.call('HSET', key, 'era', era, 'base', seen[2] or '0')
-    end
-    return a
-end
-
 local function spent(key)
     return redis.call('HGET', key, 'spent') or '0'
 end
 
-local function keep(key, ends)
-    redis.call('PEXPIREAT', key, string.format('%.0f', (math.max(tonumber(ends), now) + KEEP_S) * 1000))
+-- Numbers of an account, made if new; those of an earlier era are what this one begins with.
+local function open(key, era, ends)
+    local seen = redis.call('HMGET', key, 'era', 'spent', 'base', 'held', 'lapsed', 'due')
+    local a = {key = key, told = seen[2] or '0', spent = tonumber(seen[2] or 0), base = tonumber(seen[3] or 0)}
+    a.held, a.lapsed, a.due = tonumber(seen[4] or 0), tonumber(seen[5] or 0), tonumber(seen[6] or 0)
+    if seen[1] ~= era then
+        a.base = a.spent
+        redis.call('HSET', key, 'era', era, 'base', a.told)
+        local till = math.max(tonumber(ends), now) + KEEP_S
+        redis.call('PEXPIREAT', key, string.format('%.0f', till * 1000))
+    end
+    return a
 end
 
 -- The processes of these reservations were killed. Their calls may have been billed: what they held stays counted.
@@ -98,12 +96,11 @@ end
 function run.recall()
     if is_over() then return {'over'} end
     for i = 2, #KEYS do
-        local known, ends, a = ARGV[2 * i + 2], ARGV[2 * i + 3], open(KEYS[i], ARGV[5])
+        local known, a = ARGV[2 * i + 2], open(KEYS[i], ARGV[5], ARGV[2 * i + 3])
         if tonumber(known) > a.base then
             redis.call('HINCRBY', a.key, 'spent', string.format('%.0f', tonumber(known) - a.base))
             redis.call('HSET', a.key, 'base', known)
         end
-        keep(a.key, ends)
     end
     return {'done'}
 end
@@ -111,14 +108,14 @@ end
 -- ARGV from 6: id, amount, seconds of the lease, then pairs of limit (-1: none) and window's end. Asked twice under one
 -- id it is one reservation. `force`: it was granted before what was kept got lost.
 local function reserve(force)
-    if is_over() then return {'over'} end
+    local home = redis.call('HMGET', KEYS[1], 'era', 'begun')
+    if home[1] ~= ARGV[5] then return {'over'} end
     local id, amount, lease_s, accounts, answer = ARGV[6], ARGV[7], tonumber(ARGV[8]), {}, {'held'}
-    local begun = tonumber(redis.call('HGET', KEYS[1], 'begun'))
-    if not force and now < begun + QUIET_S then return {'quiet', text(begun + QUIET_S - now)} end
+    local quiet_s = tonumber(home[2]) + QUIET_S - now
+    if quiet_s > 0 and not force then return {'quiet', text(quiet_s)} end
     for i = 2, #KEYS do
-        local a = open(KEYS[i], ARGV[5])
+        local a = open(KEYS[i], ARGV[5], ARGV[2 * i + 6])
         a.limit = tonumber(ARGV[2 * i + 5])
-        keep(a.key, ARGV[2 * i + 6])
         lapse(a)
         accounts[i - 1] = a
     end
@@ -126,12 +123,12 @@ local function reserve(force)
     for i, a in ipairs(accounts) do
         if not force and not known and a.limit >= 0 and a.spent + a.held + tonumber(amount) > a.limit then
             local soon = a.spent + a.lapsed + tonumber(amount) <= a.limit
-            return {'full', i, soon and 1 or 0, spent(a.key)}
+            return {'full', i, soon and 1 or 0, a.told}
         end
     end
     for i, a in ipairs(accounts) do
         hold(a, id, amount, lease_s)
-        answer[i + 1] = spent(a.key)
+        answer[i + 1] = a.told
     end
     return answer
 end
@@ -139,7 +136,7 @@ end
 function run.reserve() return reserve(false) end
 function run.renew() return reserve(true) end
 
--- ARGV from 6: id, spent. Gives per account whether it was counted now (not before), and what is spent.
+-- ARGV from 6: id, spent, then the windows' ends. Gives per account whether it was counted now (not before), and what is spent.
 function run.settle()
     if is_over() then return {'over'} end
     local id, amount, answer = 'r:' .. ARGV[6], ARGV[7], {'done'}
@@ -147,7 +144,7 @@ function run.settle()
         local key = KEYS[i]
         local was, till = string.match(redis.call('HGET', key, id) or '', '^(%d+):(.+)$')
         if was then
-            open(key, ARGV[5])
+            open(key, ARGV[5], ARGV[i + 6])
             redis.call('HDEL', key, id)
             redis.call('HINCRBY', key, 'held', '-' .. was)
             if till == 'lapsed' then redis.call('HINCRBY', key, 'lapsed', '-' .. was) end
@@ -163,12 +160,11 @@ function run.add()
     if is_over() then return {'over'} end
     local number, answer, mark = ARGV[6], {'done'}, 'x:' .. ARGV[2]
     for i = 2, #KEYS do
-        local a = open(KEYS[i], ARGV[5])
+        local a = open(KEYS[i], ARGV[5], ARGV[2 * i + 4])
         local new = tonumber(number) > tonumber(redis.call('HGET', a.key, mark) or 0)
         if new then
             redis.call('HSET', a.key, mark, number)
             redis.call('HINCRBY', a.key, 'spent', ARGV[2 * i + 3])
-            keep(a.key, ARGV[2 * i + 4])
         end
         answer[2 * i - 2], answer[2 * i - 1] = new and 1 or 0, spent(a.key)
     end

@@ -104,9 +104,10 @@ class RedisBudgets:
             refusal = self._own.reserve(receipt.own, now)
             if refusal is not None:
                 return refusal
-        if not shared or not hold.amount:
+        if not shared:
             return None
-        return self._reserve(hold, receipt)
+        self._link.running()  # what is settled may come from a finalizer, which can start nothing
+        return self._reserve(hold, receipt) if hold.amount else None
 
     async def _reserve(self, hold: Hold, receipt: _Receipt) -> Refusal | None:
         try:

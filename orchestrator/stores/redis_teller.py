@@ -156,7 +156,8 @@ class Teller:
         for settlement in islice(self._settlements.values(), _PER_ROUND):
             held, again = settlement.reservation, settlement.sent
             settlement.sent = True
-            command = self._command("settle", held.charges, self._era, held.id, settlement.spent)
+            ends = [charge.ends for charge in held.charges]
+            command = self._command("settle", held.charges, self._era, held.id, settlement.spent, *ends)
             yield command, partial(self._settled, settlement, again)
         for ask in self._asks.values():
             if ask.claim.charges:

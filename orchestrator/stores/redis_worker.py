@@ -381,7 +381,9 @@ class Worker:
         if self._passenger is not None:
             self._passenger.failed(down=down)
         if self._failures == _FAILURES:
-            self._tell("llm.limits.local", "Redis does not answer: this process keeps to its own share of the limits")
+            counted = "" if self._passenger is None else ", and budgets count as used up"
+            text = f"Redis does not answer: this process keeps to its own share of the limits{counted}"
+            self._tell("llm.limits.local", text)
 
     def _probe_pause(self) -> float:
         pause = _PROBE_TICKS * self._tick_s * self._random.uniform(0.8, 1.2)

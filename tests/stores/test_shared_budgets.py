@@ -213,6 +213,15 @@ def test_redis_decides_what_day_it_is(sim, redis):
     assert dates == {datetime.now(UTC).date().isoformat()}
 
 
+def test_without_redis_cheaper_is_the_cheapest(sim, server):
+    """While Redis is away a `cheaper` budget lets the cheapest model answer, and no other."""
+    sim["cheap"].heal()
+    given = setup(sim, server.url, {**SMALL, "on_exceed": "cheaper"})
+    given["routes"]["answer"]["pick"], given["routes"]["answer"]["then"] = "dear", "cheap"
+    assert calls(given, 2) == ["answered"] * 2
+    assert [len(sim[name].ledger) for name in ("cheap", "dear")] == [2, 0]
+
+
 def test_without_redis(sim, server):
     """While Redis is away `deny` refuses at once, `warn` lets through, and is told of it when Redis comes."""
     sim["cheap"].heal()
