@@ -53,6 +53,16 @@ def test_table_fits_80_columns_and_calls_out_what_is_not_in_it(folder):
     assert "Lines not counted: 1 foreign." in done.stdout
 
 
+def test_no_number_is_cut(folder):
+    """Long names are folded so that 80 columns hold every digit of the dollars, and every letter of the names."""
+    model = "some-publisher/a-model-with-a-long-name"
+    (folder / "long.jsonl").write_text(line(3, request_model=model, deployment="another-long-name-of-its-own") + "\n")
+    done = run(folder, "long.jsonl", "--by", "model", "--by", "deployment", "--by", "status")
+    assert max(map(len, done.stdout.splitlines())) <= 80
+    assert "…" not in done.stdout
+    assert " 0.000003" in done.stdout
+
+
 @pytest.mark.parametrize("engine", ["python", "duckdb"])
 def test_json_is_exact(folder, engine):
     """JSON has every digit, whichever engine read the lines."""
