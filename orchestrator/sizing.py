@@ -21,13 +21,15 @@ __all__ = ["PLAIN", "Frame", "chat_tokens", "frame_for", "media_tokens", "part_t
 class Frame:
     """Tokens that come on top of a chat's texts: once, for each message, and once if there are tools.
 
-    `schema`: the schema of the answer is counted as input.
+    `schema`: the schema of the answer is counted as input. `characters`: how many of a schema's JSON are one token in
+    the form that the model gets it in.
     """
 
     request: int = 3
     message: int = 5
     tools: int = 10
     schema: bool = True
+    characters: int = 4
 
 
 PLAIN = Frame()
@@ -36,7 +38,8 @@ _FAMILIES: Mapping[str, Frame] = {
     "command": Frame(request=480, tools=800),
     "deepseek": Frame(request=0, tools=250),
     "gemini": Frame(request=0, message=1, schema=False),
-    "gpt-oss": Frame(request=60, tools=35),
+    "gpt-oss": Frame(request=60, tools=35, characters=5),
+    "gpt-": Frame(tools=5, characters=5),
     "grok": Frame(request=200),
     "llama": Frame(request=8, tools=120),
     "nova": Frame(request=0, message=1, tools=400),
@@ -49,7 +52,7 @@ _TOOL = 4
 _SCHEMA = 5
 _CALL = 8
 _CHARACTERS_PER_TOKEN = 4
-"""Of the JSON in schemas and arguments, which templates shorten."""
+"""Of names, and of the JSON that a tool is called with."""
 
 _MEDIA: Mapping[str, tuple[int, int, int, int]] = {
     "image": (800, 150, 85, 1_600),
@@ -79,14 +82,15 @@ def chat_tokens(request: ChatRequest, frame: Frame = PLAIN) -> int:
     if tools:
         total += frame.tools + _TOOL * len(tools)
         for tool in tools:
-            total += estimate_tokens(tool.description) + _json_tokens(tool.parameters) + len(tool.name) // 4
+            total += estimate_tokens(tool.description) + len(tool.name) // _CHARACTERS_PER_TOKEN
+            total += _json_length(tool.parameters) // frame.characters
     if request.output is not None and frame.schema:
-        total += _SCHEMA + _json_tokens(request.output.schema)
+        total += _SCHEMA + _json_length(request.output.schema) // frame.characters
     return total
 
 
-def _json_tokens(value: Mapping[str, object]) -> int:
-    return len(orjson.dumps(dict(value), default=str)) // _CHARACTERS_PER_TOKEN
+def _json_length(value: Mapping[str, object]) -> int:
+    return len(orjson.dumps(dict(value), default=str))
 
 
 def parts_tokens(parts: Sequence[Part]) -> int:
@@ -102,7 +106,7 @@ def part_tokens(part: Part) -> int:
         case Media():
             return media_tokens(part)
         case ToolCall():
-            return _CALL + _json_tokens(part.arguments)
+            return _CALL + _json_length(part.arguments) // _CHARACTERS_PER_TOKEN
         case ToolResult():
             return estimate_tokens(part.content) if isinstance(part.content, str) else parts_tokens(part.content)
 
