@@ -133,7 +133,6 @@ def content(*parts):
         ),
         (
             [USER, {"role": "tool", "tool_call_id": "c9", "content": "x"}],
-            (
             "messages[1]: tool result 'c9' has no call before it; the reply's message goes before it",
         ),
         (
