@@ -244,7 +244,13 @@ def test_refresh_from_the_packages_is_the_bundled_book(folder: Path) -> None:
     assert listed == answered("prices", "check", cwd=folder)["disagreements"]
 
 
-@pytest.mark.parametrize("content", ["", "[]", "{}", '{"a": {"mode": "chat"}}', '{"version": "1", "rows": {}}'])
+ODD = {"mode": "chat", "litellm_provider": "acme", "input_cost_per_token": "cheap"}
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["", "[]", "{}", '{"a": {"mode": "chat"}}', '{"version": "1", "rows": {}}', json.dumps({"acme/m": ODD})],
+)
 def test_what_is_no_list_of_prices_is_refused(folder: Path, content: str) -> None:
     """A file in another form makes no book, and leaves the old one."""
     (folder / "prices.json").write_text("old")

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from orchestrator.pricing.sources import genai, litellm_map
+from orchestrator.pricing.sources import build, genai, litellm_map
 
 pytest.importorskip("genai_prices")
 pytest.importorskip("litellm")
@@ -127,3 +129,11 @@ def test_fast_mode_is_priced_by_the_other_source() -> None:
             assert Decimal(fast["input"]) == Decimal(row["input"]) * factor
             compared += 1
     assert compared
+
+
+def test_every_correction_still_has_what_it_corrects() -> None:
+    """A correction whose place in the source is gone would be left out in silence: then it is to be looked at again."""
+    corrections = json.loads(Path(build.__file__).with_name("corrections.json").read_bytes())["rows"]
+    rows = build.compile_book("2026-11-23")["rows"]
+    assert corrections
+    assert all(rows[one["model"]].get("source") == "corrections" for one in corrections)

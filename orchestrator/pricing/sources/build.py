@@ -17,6 +17,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from orchestrator.errors import ConfigError
 from orchestrator.pricing.book import Book
 from orchestrator.pricing.sources import genai, litellm_map
 from orchestrator.pricing.sources.compare import adopt_weekdays, complete, differences
@@ -45,11 +46,15 @@ def compile_book(date: str, map_file: Path | None = None) -> dict[str, Any]:
         map_file: LiteLLM's map; None: the one of the installed package.
 
     Raises:
-        ConfigError: a source is not installed, or the file is not LiteLLM's map.
+        ConfigError: a source is not installed, or the file is not LiteLLM's map as this version knows it.
     """
-    data = litellm_map.read_map(map_file or litellm_map.map_path())
+    path = map_file or litellm_map.map_path()
+    data = litellm_map.read_map(path)
     rows: dict[str, Row] = {"openrouter/:free": dict(_FREE_ROW), **genai.rows()}
-    disagreements = _Joining(rows, date).join(data)
+    try:
+        disagreements = _Joining(rows, date).join(data)
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        raise ConfigError("the list has prices in a form that this version does not know", file=str(path)) from error
     _correct(rows)
     body = {
         "sources": [_package("genai-prices", date), _map_source(map_file, date)],
@@ -137,10 +142,14 @@ def _sets_its_own_prices(vendor: str, known: str) -> bool:
 
 
 def _correct(rows: dict[str, Row]) -> None:
-    corrections = json.loads(Path(__file__).with_name("corrections.json").read_bytes())
-    for correction in corrections["rows"]:
-        for name in correction["models"]:
-            rows[name] = {**rows.get(name, {}), **correction["set"], "source": "corrections"}
+    for correction in json.loads(Path(__file__).with_name("corrections.json").read_bytes())["rows"]:
+        row = rows.get(correction["model"], {})
+        periods = row.get("periods", [])
+        at = next((at for at, (when, _) in enumerate(periods) if when == correction["dated"]), None)
+        if at is not None:
+            first = [correction["begins"], periods[at][1]]
+            row["periods"] = [*correction["before"], first, *periods[at + 1 :]]
+            row["source"] = "corrections"
 
 
 def rendered(book: Mapping[str, Any]) -> bytes:
