@@ -1,11 +1,12 @@
 """How long does it take to add up a month of log lines, and in how much memory?
 
     python benchmarks/logs.py                      # 5 million lines in a temporary directory, deleted afterwards
-    python benchmarks/logs.py --lines 500000 --engines duckdb,python,json,sqlite
+    python benchmarks/logs.py --lines 500000 --engines duckdb,page,python,json,sqlite
 
-Each engine runs in a process of its own and groups by day, model and tenant: calls, dollars, tokens. `duckdb` and
-`python` are those of `orchestrator costs`, with percentiles, faults and copies found; `json` and `sqlite` are what one
-writes by hand with the standard library, with dollars as floats and nothing else.
+Each engine runs in a process of its own and groups by day, route, model, tenant and tag: calls, dollars, tokens.
+`duckdb` and `python` are those of `orchestrator costs`, with exact dollars, percentiles, faults and copies found;
+`page` is what `orchestrator dashboard` reads by DuckDB; `json` and `sqlite` are what one writes by hand with the
+standard library, with dollars as floats and nothing else.
 """
 
 from __future__ import annotations
@@ -21,12 +22,13 @@ import tempfile
 import time
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import orjson
 
 _START = 1_793_491_200
 _DAYS = 30
-_ENGINES = ("duckdb", "python", "json", "sqlite")
+_ENGINES = ("duckdb", "page", "python", "json", "sqlite")
 
 
 def _write(folder: Path, lines: int, seed: int) -> None:
@@ -82,19 +84,30 @@ def _line(shape: dict[str, object], when: int, i: int, dice: random.Random) -> b
 def _ours(folder: Path, engine: str) -> tuple[int, Decimal]:
     from orchestrator.dashboards import Query, gather
 
-    query = Query(by=("day", "model", "tenant"), latency_by=("model",))
+    by = ("day", "route", "model", "tenant", "tag:feature")
+    query = Query(by=by, latency_by=((), by))
     found = gather([str(folder)], query, engine="duckdb" if engine == "duckdb" else "python")
     return len(found.cells), found.total().cost_usd.normalize()
 
 
+def _page(folder: Path) -> tuple[int, Decimal]:
+    from orchestrator.dashboards import roll_up
+
+    found = roll_up([str(folder)], engine="duckdb")
+    return len(found.cube.measures["calls"]), found.totals.sums.cost_usd.normalize()
+
+
+def _key(line: dict[str, Any]) -> tuple[str, ...]:
+    return line["ts"][:10], line["route"], line["request_model"], line["tenant"], line["tags"]["feature"]
+
+
 def _json(folder: Path) -> tuple[int, float]:
-    cells: dict[tuple[str, str, str], list[float]] = {}
+    cells: dict[tuple[str, ...], list[float]] = {}
     for path in sorted(folder.glob("*.jsonl")):
         with path.open() as file:
             for text in file:
                 line = json.loads(text)
-                key = (line["ts"][:10], line["request_model"], line["tenant"])
-                cell = cells.setdefault(key, [0, 0, 0])
+                cell = cells.setdefault(_key(line), [0, 0, 0])
                 cell[0] += 1
                 cell[1] += line["cost_usd"]
                 cell[2] += line["input_tokens"] + line["output_tokens"]
@@ -103,23 +116,15 @@ def _json(folder: Path) -> tuple[int, float]:
 
 def _sqlite(folder: Path) -> tuple[int, float]:
     database = sqlite3.connect(folder / "lines.sqlite")
-    database.execute("CREATE TABLE lines (day, model, tenant, cost_usd REAL, tokens INTEGER)")
+    database.execute("CREATE TABLE lines (day, route, model, tenant, feature, cost_usd REAL, tokens INTEGER)")
     for path in sorted(folder.glob("*.jsonl")):
         with path.open() as file:
             rows = (json.loads(text) for text in file)
-            values = (
-                (
-                    row["ts"][:10],
-                    row["request_model"],
-                    row["tenant"],
-                    row["cost_usd"],
-                    row["input_tokens"] + row["output_tokens"],
-                )
-                for row in rows
-            )
-            database.executemany("INSERT INTO lines VALUES (?, ?, ?, ?, ?)", values)
+            values = ((*_key(row), row["cost_usd"], row["input_tokens"] + row["output_tokens"]) for row in rows)
+            database.executemany("INSERT INTO lines VALUES (?, ?, ?, ?, ?, ?, ?)", values)
     database.commit()
-    groups = database.execute("SELECT count(*), sum(cost_usd), sum(tokens) FROM lines GROUP BY day, model, tenant")
+    keys = "day, route, model, tenant, feature"
+    groups = database.execute(f"SELECT count(*), sum(cost_usd), sum(tokens) FROM lines GROUP BY {keys}")
     found = groups.fetchall()
     (folder / "lines.sqlite").unlink()
     return len(found), sum(row[1] for row in found)
@@ -127,7 +132,8 @@ def _sqlite(folder: Path) -> tuple[int, float]:
 
 def _measure(folder: Path, engine: str) -> None:
     started = time.perf_counter()
-    groups, dollars = {"json": _json, "sqlite": _sqlite}.get(engine, lambda where: _ours(where, engine))(folder)
+    others = {"json": _json, "sqlite": _sqlite, "page": _page}
+    groups, dollars = others.get(engine, lambda where: _ours(where, engine))(folder)
     wall = time.perf_counter() - started
     used = resource.getrusage(resource.RUSAGE_SELF)
     cpu, rss = used.ru_utime + used.ru_stime, used.ru_maxrss / 1024

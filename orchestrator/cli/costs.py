@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from orchestrator.cli.lines import Engine, LogFile, Logs, Prices, Reader, Since, Until, Where
+
 if TYPE_CHECKING:
     from orchestrator.dashboards import Findings, Query
 
-__all__ = ["Engine", "Format", "costs"]
+__all__ = ["Format", "costs"]
 
 
 class Format(StrEnum):
@@ -21,50 +23,30 @@ class Format(StrEnum):
     csv = "csv"
 
 
-class Engine(StrEnum):
-    """What reads the lines."""
-
-    auto = "auto"
-    duckdb = "duckdb"
-    python = "python"
-
-
 def costs(
-    logs: Annotated[
-        list[str] | None,
-        typer.Argument(help="Files, directories, patterns, or - for stdin. (the log of --file)", show_default=False),
-    ] = None,
+    logs: Logs = None,
     *,
     by: Annotated[
         list[str] | None,
         typer.Option(
             "--by",
-            help="day, hour, route, task, model, deployment, provider, region, tenant, user, status, error or tag:NAME;"
-            " may be given twice. (model)",
+            help="day, hour, route, task, model, deployment, provider, region, tenant, user, status, error, budget or"
+            " tag:NAME; may be given twice. (model)",
         ),
     ] = None,
-    since: Annotated[
-        str | None, typer.Option("--since", help="From then on: 7d, 12h, 2026-11-01 or a time stamp; UTC.")
-    ] = None,
-    until: Annotated[str | None, typer.Option("--until", help="Up to then, in the same forms.")] = None,
-    where: Annotated[
-        list[str] | None,
-        typer.Option("--where", help="Only these: route=answer, tag:team=search; an empty value is none."),
-    ] = None,
+    since: Since = None,
+    until: Until = None,
+    where: Where = None,
     form: Annotated[Format, typer.Option("--format", help="How to write it.")] = Format.table,
-    prices: Annotated[
-        str | None,
-        typer.Option("--prices", help="Price again: `book` for the bundled one, a book's file, or a file of prices."),
-    ] = None,
+    prices: Prices = None,
     top: Annotated[int, typer.Option("--top", min=1, help="Rows of the table; the rest are put together.")] = 25,
-    engine: Annotated[Engine, typer.Option("--engine", help="What reads the lines.")] = Engine.auto,
-    file: Annotated[str, typer.Option("--file", "-f", help="The configuration that names the log.")] = (
-        "orchestrator.yaml"
-    ),
+    engine: Reader = Engine.auto,
+    file: LogFile = "orchestrator.yaml",
 ) -> None:
     """What calls cost, by model, route, tenant, tag or time, from the log's lines.
 
     Models, deployments and providers get the cost of each attempt, the rest that of each call; the sums are the same.
+    Budgets get what counts against them, and the total what was spent, once.
     Ends with 0, 1 if there were no lines of calls, 2 for a mistake in the question.
     """
     from orchestrator.cli.costs_asking import asked, configured  # noqa: PLC0415

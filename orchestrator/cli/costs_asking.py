@@ -73,5 +73,5 @@ def configured(file: str) -> Sequence[str]:
     if path is None:
         raise ConfigError(f"no logs given, and {file} has no log.path: orchestrator costs LOGS...")
     place = Path(file).parent / path
-    stem = place.stem.replace("{pid}", "*")
+    stem = place.stem.replace("{pid}", "*").replace("{host}", "*")
     return [str(place.with_name(f"{stem}*{place.suffix}*"))]

@@ -5,46 +5,32 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from orchestrator.cli.costs import Engine
+from orchestrator.cli.lines import Engine, LogFile, Logs, Prices, Reader, Since, Until, Where
 
 if TYPE_CHECKING:
     from orchestrator.dashboards import Query, Rollup
-    from orchestrator.dashboards.page import BudgetLine
 
 __all__ = ["dashboard"]
 
 
 def dashboard(
-    logs: Annotated[
-        list[str] | None,
-        typer.Argument(help="Files, directories, patterns, or - for stdin. (the log of --file)", show_default=False),
-    ] = None,
+    logs: Logs = None,
     *,
     output: Annotated[str, typer.Option("--output", "-o", help="The page to write; - for stdout.")] = "report.html",
-    since: Annotated[
-        str | None, typer.Option("--since", help="From then on: 7d, 12h, 2026-11-01 or a time stamp; UTC.")
-    ] = None,
-    until: Annotated[str | None, typer.Option("--until", help="Up to then, in the same forms.")] = None,
-    where: Annotated[
-        list[str] | None,
-        typer.Option("--where", help="Only these: route=answer, tag:team=search; an empty value is none."),
-    ] = None,
+    since: Since = None,
+    until: Until = None,
+    where: Where = None,
     tag: Annotated[
         list[str] | None, typer.Option("--tag", help="Tags to show; may be given again. (the three most used)")
     ] = None,
     title: Annotated[str, typer.Option("--title", help="The page's heading.")] = "What the calls cost",
-    prices: Annotated[
-        str | None,
-        typer.Option("--prices", help="Price again: `book` for the bundled one, a book's file, or a file of prices."),
-    ] = None,
-    engine: Annotated[Engine, typer.Option("--engine", help="What reads the lines.")] = Engine.auto,
-    file: Annotated[
-        str, typer.Option("--file", "-f", help="The configuration that names the log and the budgets.")
-    ] = "orchestrator.yaml",
+    prices: Prices = None,
+    engine: Reader = Engine.auto,
+    file: LogFile = "orchestrator.yaml",
 ) -> None:
     """A report of costs, tokens, latency, errors, failovers and budgets: one page, without network or server.
 
@@ -56,7 +42,7 @@ def dashboard(
     try:
         sources = logs or configured(file)
         rollup = _rolled_up(sources, asked([], since, until, where or []), tag or (), engine, prices)
-        _write(output, _page(rollup, title, sources, file))
+        _write(output, _page(rollup, title, sources))
     except (ConfigError, ValueError, OSError) as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(2) from None
@@ -78,10 +64,10 @@ def _rolled_up(sources: Sequence[str], query: Query, tags: Sequence[str], engine
     )
 
 
-def _page(rollup: Rollup, title: str, sources: Sequence[str], file: str) -> str:
+def _page(rollup: Rollup, title: str, sources: Sequence[str]) -> str:
     from orchestrator.dashboards.page import page_data, render  # noqa: PLC0415
 
-    data = page_data(rollup, generated=datetime.now(UTC), source=", ".join(sources), budgets=_budgets(file))
+    data = page_data(rollup, generated=datetime.now(UTC), source=", ".join(sources))
     return render(data, title=title)
 
 
@@ -102,28 +88,3 @@ def _report(output: str, rollup: Rollup) -> None:
     if not sums.calls:
         typer.echo("no lines of calls", err=True)
         raise typer.Exit(1)
-
-
-def _budgets(file: str) -> list[BudgetLine]:
-    """The file's budgets; none without a file, which only names them here."""
-    from orchestrator.config import load_file  # noqa: PLC0415
-
-    if not Path(file).is_file():
-        return []
-    config = load_file(file, check_secrets=False)
-    return [_budget(each) for each in config.budgets]
-
-
-def _budget(budget: Any) -> BudgetLine:
-    from orchestrator.dashboards.page import BudgetLine  # noqa: PLC0415
-
-    per = budget.per.replace("tags.", "tag:", 1)
-    only = {name: tuple(getattr(budget.only, name)) for name in ("tenant", "user", "route", "provider")}
-    only |= {f"tag:{name}": tuple(values) for name, values in budget.only.tags.items()}
-    return BudgetLine(
-        name=budget.name or f"{per}, {budget.window}",
-        per=per,
-        usd=budget.usd,
-        window=budget.window,
-        only={name: values for name, values in only.items() if values},
-    )

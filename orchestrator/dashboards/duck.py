@@ -7,16 +7,18 @@ amount of no ordinary size) goes to the same code as in the streaming engine. Th
 from __future__ import annotations
 
 import os
+import sys
 import tempfile
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from decimal import Decimal
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from orchestrator.dashboards import statements
-from orchestrator.dashboards.query import SHARES, Query
+from orchestrator.dashboards.query import SHARES, Query, of_budgets
 from orchestrator.dashboards.streaming import Reader
-from orchestrator.dashboards.tally import Call, Findings, Measures, Percentiles
+from orchestrator.dashboards.tally import Call, Findings, Key, Measures, Percentiles
 from orchestrator.errors import ConfigError
 
 __all__ = ["DuckLog", "Unfit"]
@@ -24,7 +26,16 @@ __all__ = ["DuckLog", "Unfit"]
 _BATCH = 2000
 _AT_ONCE = 500_000
 _THREADS = min(os.cpu_count() or 1, 8)
-_BASE_MB, _THREAD_MB, _PLENTY_MB = 128, 64, 4096
+_PLENTY_MB = 4096
+_SETTINGS: Mapping[str, Any] = {
+    "threads": _THREADS,
+    "memory_limit": f"{128 + 64 * _THREADS}MB",
+    "preserve_insertion_order": False,
+}
+
+_ZEROS: Mapping[type, Any] = {int: 0, Decimal: Decimal(0)}
+
+_T = TypeVar("_T")
 
 
 class Unfit(Exception):
@@ -51,33 +62,35 @@ class DuckLog:
             import duckdb  # noqa: PLC0415
         except ImportError:
             raise ConfigError("DuckDB is not installed: pip install 'model-orchestrator[duckdb]'") from None
-        try:
-            self._open(duckdb, _BASE_MB + _THREAD_MB * _THREADS)
-        except duckdb.OutOfMemoryException:
-            self._stack.close()
-            self._open(duckdb, _PLENTY_MB)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stack.close()
-
-    def _open(self, duckdb: Any, memory_mb: int) -> None:
         directory = self._stack.enter_context(tempfile.TemporaryDirectory(prefix="orchestrator-costs-"))
-        settings = {"threads": _THREADS, "memory_limit": f"{memory_mb}MB", "preserve_insertion_order": False}
         try:
-            self._database = duckdb.connect(str(Path(directory) / "lines.db"), config=settings)
+            self._database = duckdb.connect(str(Path(directory) / "lines.db"), config=dict(_SETTINGS))
             self._stack.enter_context(self._database)
-            self._load(duckdb)
-        except duckdb.OutOfMemoryException:
-            raise
+            self._with_room(self._load)
         except duckdb.Error as error:
             self._stack.close()
             raise Unfit from error
         except BaseException:
             self._stack.close()
             raise
+        return self
 
-    def _load(self, duckdb: Any) -> None:
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def _with_room(self, action: Callable[[], _T]) -> _T:
+        """Do it, and again with much more memory if it does not fit."""
+        import duckdb  # noqa: PLC0415
+
+        try:
+            return action()
+        except duckdb.OutOfMemoryException:
+            self._database.execute(f"SET memory_limit = '{_PLENTY_MB}MB'")
+            return action()
+
+    def _load(self) -> None:
+        import duckdb  # noqa: PLC0415
+
         database = self._database
         files = {"files": list(self._names)}
         try:
@@ -101,7 +114,7 @@ class DuckLog:
         import duckdb  # noqa: PLC0415
 
         try:
-            return _Question(self._database, query).answered()
+            return self._with_room(lambda: _Question(self._database, query).answered())
         except duckdb.Error as error:
             raise Unfit from error
 
@@ -155,7 +168,9 @@ class _Question:
         width = len(names)
         keys, cells = list(map(_dimension, names)), self._findings.cells
         for row in self._rows(statements.cells(keys, _source(names))):
-            key, part = row[:width], Measures(*row[width:])
+            # A name, and nothing spent, stand in many cells: one object each saves half of the memory.
+            key = _key(row[:width])
+            part = Measures(*(number or _ZEROS[type(number)] for number in row[width:]))
             if key in cells:  # of odd lines
                 cells[key].add(part)
             else:
@@ -168,22 +183,22 @@ class _Question:
         finest = self._query.finest
         named = {name: f"k{i}" for i, name in enumerate(finest)}
         keys = "".join(f"{_dimension(name)} AS {place}, " for name, place in named.items())
-        answers = f"SELECT {keys}us, first_us FROM {_source(finest)} WHERE last AND us IS NOT NULL"
+        answers = f"SELECT {keys}took, first FROM {_source(finest)} WHERE last AND took IS NOT NULL"
         with self._more(odd, len(finest)) as more:
             for names in self._query.latency_by:
                 places = [named[name] for name in names]
                 found = self._rows(statements.latencies(places, f"({answers}{more})"))
                 width = len(names)
-                self._findings.latencies[names] = {row[:width]: _percentiles(row[width:]) for row in found}
+                self._findings.latencies[names] = {_key(row[:width]): _percentiles(row[width:]) for row in found}
 
     @contextmanager
     def _more(self, odd: Reader, width: int) -> Iterator[str]:
         """Durations of odd lines, put beside the others: what is left to say of them after the rest of a statement."""
-        rows = list(odd.durations())
+        rows = [(*key, _code(us), _code(first_us)) for key, us, first_us in odd.durations()]
         if not rows:
             yield ""
             return
-        columns = ", ".join([*(f"k{i} VARCHAR" for i in range(width)), "us BIGINT, first_us BIGINT"])
+        columns = ", ".join([*(f"k{i} VARCHAR" for i in range(width)), "took USMALLINT, first USMALLINT"])
         self._database.execute(f"CREATE OR REPLACE TEMP TABLE more ({columns})")
         self._database.executemany(f"INSERT INTO more VALUES ({', '.join('?' * (width + 2))})", rows)
         yield " UNION ALL SELECT * FROM more"
@@ -192,9 +207,13 @@ class _Question:
 
 def _source(names: Collection[str]) -> str:
     """Attempts, or where a dimension of budgets is named, an attempt for each budget that counts it."""
-    if SHARES.isdisjoint(names):
+    if not of_budgets(names):
         return "chosen"
     return "(SELECT *, unnest(CASE WHEN len(budgets) > 0 THEN budgets ELSE [NULL] END) AS share FROM chosen)"
+
+
+def _key(values: Sequence[str | None]) -> Key:
+    return tuple(None if value is None else sys.intern(value) for value in values)
 
 
 def _percentiles(row: Sequence[Any]) -> Percentiles:
@@ -203,7 +222,15 @@ def _percentiles(row: Sequence[Any]) -> Percentiles:
 
 
 def _ms(found: Sequence[int] | None) -> Sequence[float | None]:
-    return [None] * 3 if found is None else [us / 1000 for us in found]
+    """Milliseconds of codes; see `statements`."""
+    return [None] * 3 if found is None else [code % 1000 * 10 ** (code // 1000) / 1000 for code in found]
+
+
+def _code(us: int | None) -> int | None:
+    if us is None:
+        return None
+    zeros = max(0, len(str(us)) - 3)
+    return zeros * 1000 + us // int(10**zeros)
 
 
 _NAMED = {"model", "error", "deployment", "provider", "price_row"}
@@ -221,7 +248,7 @@ def _dimension(name: str) -> str:
     if name in {"day", "hour"}:
         return statements.DAY if name == "day" else statements.HOUR
     if name in SHARES:
-        return f"nullif(share.{name}, '')"
+        return f"nullif(share['{name}'], '')"
     if name.startswith("tag:"):
         return f"nullif(tags->>{_quoted(_pointer(name[4:]))}, '')"
     return f"nullif(\"{name}\", '')"
@@ -230,7 +257,7 @@ def _dimension(name: str) -> str:
 def _test(name: str, value: str) -> str:
     if name not in SHARES:
         return f"coalesce({_dimension(name)}, '') = {_quoted(value)}"
-    found = f"list_contains([coalesce(one.{name}, '') FOR one IN budgets], {_quoted(value)})"
+    found = f"list_contains([coalesce(one['{name}'], '') FOR one IN budgets], {_quoted(value)})"
     return f"coalesce({found}, false)" if value else f"coalesce({found}, true)"
 
 

@@ -3,28 +3,32 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import chain
 
-__all__ = ["DIMENSIONS", "SHARES", "Query", "is_dimension"]
+__all__ = ["DIMENSIONS", "SHARES", "Query", "is_dimension", "of_budgets"]
 
 DIMENSIONS = (
     "day", "hour", "route", "task", "model", "deployment", "provider", "region", "tenant", "user", "status", "error",
-    "price_row", "budget", "whose",
+    "price_row", "budget", "per", "whose", "window", "period", "limit_usd",
 )  # fmt: skip
 """What lines can be grouped by, besides `tag:NAME`. Days and hours are UTC.
 
 `model`, `deployment`, `provider` and `error` are those of each attempt, the others those of the call. `error` of the
-attempt that ended a failed call is the error that the application saw. `budget` is the name of each budget that counts
-an attempt, `whose` the tenant, user or other share of it: an attempt that several count is in several groups, and in
-the total once.
+attempt that ended a failed call is the error that the application saw. From `budget` on they are of the budgets that
+count an attempt, as the line has them: an attempt that several count is in several groups, and in the total once.
 """
 
-SHARES = frozenset({"budget", "whose"})
-"""Dimensions of which one attempt may have several values."""
+SHARES = ("budget", "per", "whose", "window", "period", "limit_usd")
+"""Dimensions of which one attempt may have several values: a set of them for each budget that counts it."""
 
 _TAG = re.compile(r"tag:[^'\x00-\x1f]{1,100}")
+
+
+def of_budgets(names: Iterable[str]) -> bool:
+    """Whether one of them is a dimension of budgets."""
+    return not frozenset(SHARES).isdisjoint(names)
 
 
 def is_dimension(name: str) -> bool:

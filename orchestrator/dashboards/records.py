@@ -15,12 +15,14 @@ from orchestrator.dashboards.query import SHARES
 from orchestrator.dashboards.tally import Measures, plain_decimal
 from orchestrator.telemetry.lines import SCHEMA
 
-__all__ = ["Reason", "Record", "Repricer", "Use", "as_money", "parse"]
+__all__ = ["NO_SHARE", "Reason", "Record", "Repricer", "Use", "as_money", "parse"]
 
 Fault: TypeAlias = Literal["truncated", "foreign", "newer"]
 Reason: TypeAlias = str
-Share: TypeAlias = tuple[str | None, str | None]
-"""A budget's name, and whose share of it."""
+Share: TypeAlias = tuple[str | None, ...]
+"""Values of the dimensions of budgets, for one of the budgets."""
+
+NO_SHARE: Share = (None,) * len(SHARES)
 
 _COST = re.compile(rb'"cost_usd":(-?[0-9][0-9.eE+-]*|null)')
 _ROUND = Context(prec=60, rounding=ROUND_HALF_UP)
@@ -47,9 +49,8 @@ class Use:
     def shares(self) -> Sequence[Share]:
         """The budgets that count it; one without a name if none does."""
         budgets = self.budgets if isinstance(self.budgets, list) else ()
-        return [(text(one.get("budget")), text(one.get("whose"))) for one in budgets if isinstance(one, dict)] or [
-            (None, None)
-        ]
+        found = [tuple(text(one.get(name)) for name in SHARES) for one in budgets if isinstance(one, dict)]
+        return found or [NO_SHARE]
 
 
 @dataclass(slots=True)
@@ -59,12 +60,12 @@ class Record:
     line: Mapping[str, Any]
     uses: list[Use]
 
-    def values(self, use: Use, share: Share = (None, None)) -> Callable[[str], str | None]:
+    def values(self, use: Use, share: Share = NO_SHARE) -> Callable[[str], str | None]:
         """Gives the value of a dimension; those of budgets are of this share."""
 
         def value(name: str) -> str | None:
             if name in SHARES:
-                return share[name == "whose"]
+                return share[SHARES.index(name)]
             if name in _OF_USE:
                 return getattr(use, name)  # type: ignore[no-any-return]
             if name.startswith("tag:"):

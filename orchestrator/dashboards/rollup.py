@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from orchestrator.dashboards.query import Query
+from orchestrator.dashboards.burns import Burn, burns
+from orchestrator.dashboards.query import SHARES, Query
 from orchestrator.dashboards.reading import EngineName, Log
 from orchestrator.dashboards.records import Repricer
 from orchestrator.dashboards.savings import Savings
@@ -75,6 +76,7 @@ class Rollup:
         latency: keys `of` (`all`, `route`, `model`, `deployment`), `value` and `time` (null: the whole period);
             measures `answered`, `p50_ms`, `p95_ms`, `p99_ms`, and of streams `streamed`, `first_p50_ms`, ... They do
             not add up, so filters cannot act on them but by these keys.
+        budgets: what was spent of each budget in its latest window.
         dearest: the dearest calls, by id, without content.
         unpriced: attempts whose price is not known, by reason.
         notices: lines of other events by name: count, and the time of the last.
@@ -87,6 +89,7 @@ class Rollup:
     totals: Totals
     cube: Table
     latency: Table
+    budgets: Sequence[Burn]
     dearest: Sequence[Call]
     unpriced: Mapping[str, int]
     notices: Mapping[str, tuple[int, str]]
@@ -102,6 +105,7 @@ class Rollup:
             "totals": self.totals.as_json(),
             "cube": self.cube.as_json(),
             "latency": self.latency.as_json(),
+            "budgets": [burn.as_json() for burn in self.budgets],
             "dearest": [call.as_json() for call in self.dearest],
             "unpriced": dict(self.unpriced),
             "notices": {name: {"count": count, "last": last} for name, (count, last) in self.notices.items()},
@@ -138,7 +142,7 @@ def roll_up(
     limits = Query(where=where or {}, since=since, until=until, tags=True)
     once = STDIN in sources
     named = [f"tag:{name}" for name in tags] or ["tags"]
-    needed = {*limits.dimensions, *_DIMENSIONS, *named, "call_id"}
+    needed = {*limits.dimensions, *_DIMENSIONS, *SHARES, *named, "call_id"}
     with Log(sources, needed, engine=engine, reprice=reprice) as log:
         survey = Findings() if once else log.find(limits)
         grain = "day" if once else _grain(survey)
@@ -150,7 +154,8 @@ def roll_up(
             dearest=DEAREST,
             tags=False,
         )
-        return _rolled(log.find(query), query, max_cells)
+        spent = () if once else burns(log.find(replace(limits, by=SHARES, tags=False)).cells)
+        return _rolled(log.find(query), query, spent, max_cells)
 
 
 def _grain(found: Findings) -> str:
@@ -163,7 +168,7 @@ def _grain(found: Findings) -> str:
     return "hour" if short else "day"
 
 
-def _rolled(found: Findings, query: Query, max_cells: int) -> Rollup:
+def _rolled(found: Findings, query: Query, spent: Sequence[Burn], max_cells: int) -> Rollup:
     savings = Savings()
     saved = savings.of(found.cells, query.by)
     whole = found.latencies[()].get((), Percentiles())
@@ -175,6 +180,7 @@ def _rolled(found: Findings, query: Query, max_cells: int) -> Rollup:
         totals=Totals(found.total(), whole, plain_decimal(savings.total)),
         cube=_cube(_folded(found.cells, saved, max_cells), names),
         latency=_latencies(found.latencies, query.by[0]),
+        budgets=spent,
         dearest=tuple(found.dearest),
         unpriced=dict(sorted(found.reasons.items())),
         notices=dict(sorted(found.notices.items())),

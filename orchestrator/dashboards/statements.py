@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
+from orchestrator.dashboards.query import SHARES
+
 __all__ = ["DAY", "DEAREST", "FORGET", "HOUR", "REASONS", "SPAN", "TAGS", "again", "cells", "latencies", "load", "uses"]
 
 _TOKENS = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens", "reasoning_tokens")
@@ -17,7 +19,7 @@ _USED: Mapping[str, str] = {
     "deployment": _TEXT, "provider": _TEXT, "price_row": _TEXT, "usage_source": _TEXT, "cost_unknown": _TEXT,
     **dict.fromkeys(_TOKENS, _COUNT), "search_units": _TEXT,
 }  # fmt: skip
-_SHARES = '[{"budget": "VARCHAR", "whose": "VARCHAR"}]'
+_SHARES = "[{" + ", ".join(f'"{name}": "VARCHAR"' for name in SHARES) + "}]"
 _OF_CALL = ("route", "task", "region", "tenant", "user")
 _OF_USE = ("deployment", "provider", "model", "error", "price_row")
 
@@ -46,14 +48,17 @@ def _object(fields: Mapping[str, str]) -> str:
     return "{" + ", ".join(f'"{name}": {kind}' for name, kind in fields.items()) + "}"
 
 
-def _rounded(column: str) -> str:
-    """As `tally.rounded_us`, in whole numbers."""
+def _coded(column: str) -> str:
+    """A duration as `tally.rounded_us` gives it, in two bytes: n * 1000 + q for the microseconds q * 10**n.
+
+    The codes are in the order of the durations, so percentiles can be taken of them.
+    """
     us = f"CAST(greatest(0, floor(j.{column} * 1000 + 0.5)) AS BIGINT)"
-    steps = " ".join(f"WHEN {us} < {1000 * 10**n} THEN ({us} + {10**n} // 2) // {10**n} * {10**n}" for n in range(13))
+    parts = ((n, f"({us} + {10**n} // 2) // {10**n}") for n in range(13))
+    steps = " ".join(f"WHEN {us} < {1000 * 10**n} THEN {n * 1000} + {q} + 100 * ({q} = 1000)::INT" for n, q in parts)
     # DuckDB's greatest() passes NULL over.
-    return (
-        f"CASE WHEN j.status = 'ok' AND j.duration_ms IS NOT NULL AND j.{column} IS NOT NULL THEN CASE {steps} END END"
-    )
+    known = f"j.status = 'ok' AND j.duration_ms IS NOT NULL AND j.{column} IS NOT NULL"
+    return f"CASE WHEN {known} THEN CAST(CASE {steps} END AS USMALLINT) END"
 
 
 def _is_time(ts: str) -> str:
@@ -76,7 +81,7 @@ def load(columns: Collection[str], *, warily: bool) -> str:
         "try_costs": "all_digits[2:]",
         "cost": "TRY_CAST(nullif(digits, 'null') AS DECIMAL(38, 24))",
         "model": "j.request_model", "error": "j.error_type", "items": "j.items",
-        "us": _rounded("duration_ms"), "first_us": _rounded("first_token_ms"),
+        "took": _coded("duration_ms"), "first": _coded("first_token_ms"),
         **{name: f"j.{name}" for name in _USED},
     }  # fmt: skip
     named = {**{name: name for name in _OF_CALL}, "status": "status", "tags": "tags", "budgets": "budgets"}
@@ -116,7 +121,7 @@ FORGET = "DELETE FROM lines USING again WHERE named AND lines.h = again.h AND li
 def uses(columns: Collection[str]) -> str:
     """Makes the view `uses`."""
     call = [name for name in (*_OF_CALL, "status", "tags", "call_id") if name in columns]
-    call_parts = "".join(f', "{name}"' for name in ("ts", "ok", "us", "first_us", *call))
+    call_parts = "".join(f', "{name}"' for name in ("ts", "ok", "took", "first", *call))
     shares = ("budgets",) if "budgets" in columns else ()
     tokens = (*_TOKENS[:4], "search_units")
     single = ", ".join((*_OF_USE, *tokens, "usage_source", "cost_unknown", *shares))
@@ -169,11 +174,11 @@ FROM {source} {_grouping(keys)} HAVING count(*) > 0
 
 
 def latencies(keys: Sequence[str], source: str) -> str:
-    """Counts and percentiles in microseconds, of whole answers and of first tokens; both by nearest rank."""
+    """Counts and percentiles as codes, of whole answers and of first tokens; both by nearest rank."""
     shares = "[0.5, 0.95, 0.99]"
     return f"""
-SELECT {_listed(keys)} count(us), quantile_disc(us, {shares}), count(first_us), quantile_disc(first_us, {shares})
-FROM {source} {_grouping(keys)} HAVING count(us) > 0
+SELECT {_listed(keys)} count(took), quantile_disc(took, {shares}), count(first), quantile_disc(first, {shares})
+FROM {source} {_grouping(keys)} HAVING count(took) > 0
 """
 
 

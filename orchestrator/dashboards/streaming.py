@@ -8,14 +8,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 
-from orchestrator.dashboards.query import SHARES, Query
-from orchestrator.dashboards.records import Record, Repricer, Use, parse
+from orchestrator.dashboards.query import Query, of_budgets
+from orchestrator.dashboards.records import NO_SHARE, Record, Repricer, Use, parse
 from orchestrator.dashboards.tally import Call, Findings, Key, Latency, Measures, rounded_us, summed
 
 __all__ = ["Reader"]
 
 _MAX_UNPACKED = 200_000
-_ONE_SHARE = ((None, None),)
+_ONE_SHARE = (NO_SHARE,)
 
 
 class _Seen:
@@ -61,8 +61,8 @@ class Reader:
         self.reprice = reprice
         self._seen = _Seen()
         self._latencies: dict[Key, Latency] = {}
-        self._several = not SHARES.isdisjoint(query.by)
-        self._several_latencies = not SHARES.isdisjoint(query.finest)
+        self._several = of_budgets(query.by)
+        self._several_latencies = of_budgets(query.finest)
         if self._several:
             findings.whole = Measures()
 
@@ -122,7 +122,7 @@ class Reader:
         where = self.query.where
         if not where:
             return True
-        shares = use.shares() if not SHARES.isdisjoint(where) else _ONE_SHARE
+        shares = use.shares() if of_budgets(where) else _ONE_SHARE
         return all(
             any((record.values(use, share)(name) or "") == wanted for share in shares) for name, wanted in where.items()
         )
@@ -139,13 +139,13 @@ class Reader:
             if isinstance(first, int | float):
                 latency.first.add(rounded_us(first))
 
-    def durations(self) -> Iterator[tuple[str | int | None, ...]]:
-        """What was read of them: the finest key, microseconds of an answer, and those of its first token."""
+    def durations(self) -> Iterator[tuple[Key, int | None, int | None]]:
+        """Those read so far: the finest key, microseconds of an answer, or else those of a first token."""
         for key, latency in self._latencies.items():
             for us, count in latency.whole.counts.items():
-                yield from [(*key, us, None)] * count
+                yield from [(key, us, None)] * count
             for us, count in latency.first.counts.items():
-                yield from [(*key, None, us)] * count
+                yield from [(key, None, us)] * count
 
     def finish(self) -> Findings:
         """The findings, percentiles included."""

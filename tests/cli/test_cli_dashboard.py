@@ -62,19 +62,19 @@ def test_the_file_names_the_log(tmp_path):
     assert data_of(done.stdout)["rows"] == 1
 
 
-def test_budgets_of_the_file_are_in_the_page(tmp_path):
-    """A budget's name, whose it is, window, and what it is for are handed to the page."""
-    month = (
-        "budgets: [{per: tags.team, usd: 2.5, window: month, for: {tenant: acme}}, {usd: 9, window: day, name: cap}]"
-    )
-    (tmp_path / "orchestrator.yaml").write_text(FILE + month)
-    (tmp_path / "calls.jsonl").write_bytes(CALL)
-    done = run(tmp_path, "-o", "-")
+def test_budgets_are_told_by_the_lines(tmp_path):
+    """A budget's name, whose share it is, its window, limit and spend are in the page, from a line alone."""
+    budget = b'{"budget":"Teams","per":"tags.team","whose":"web","window":"month","period":"2026-11","limit_usd":2.5}'
+    (tmp_path / "calls.jsonl").write_bytes(CALL.replace(b'"attempts"', b'"budgets":[' + budget + b'],"attempts"'))
+    done = run(tmp_path, "calls.jsonl", "-o", "-")
     assert done.returncode == 0, done.stderr
     data = data_of(done.stdout)
-    first, second = data["budgets"]
-    assert (first["per"], first["window"], first["only"]) == ("tag:team", "month", {"tenant": ["acme"]})
-    assert (second["name"], second["per"], int(second["usd"])) == ("cap", "all", 9 * 10 ** data["scale"])
+    assert data["budgets"] == [
+        {
+            "budget": "Teams", "per": "tags.team", "whose": "web", "window": "month", "period": "2026-11", "calls": 1,
+            "limit_usd": str(25 * 10 ** (data["scale"] - 1)), "spent_usd": "123456789012345678901", "unpriced": 0,
+        }
+    ]  # fmt: skip
 
 
 def test_no_lines_and_mistakes_have_codes_of_their_own(tmp_path):

@@ -56,21 +56,31 @@ def _call(rng, day, number, tenants):
     failed = last["error"] is not None
     duration = sum(each["duration_ms"] for each in attempts)
     stream = route == "answer"
+    tenant = tenants[int(len(tenants) * rng.random() ** 1.7)]
+    for each in attempts:
+        each["budgets"] = budgets(when, tenant)
     return {
         "ts": when.isoformat(timespec="milliseconds").replace("+00:00", "Z"), "event": "llm.call", "schema": 1,
         "call_id": f"c{day:02}-{number:05}", "route": route, "task": "chat",
         "status": "error" if failed else "ok", "error_type": last["error"],
         "deployment": last["deployment"], "provider": last["provider"], "request_model": last["model"],
-        "tenant": tenants[int(len(tenants) * rng.random() ** 1.7)], "user": None,
+        "tenant": tenant, "user": None,
         "tags": {"feature": rng.choice(FEATURES), "team": rng.choice(("web", "mobile"))}, "stream": stream,
         **{name: last[name] for name in TOKENS}, "reasoning_tokens": None, "usage_source": last["usage_source"],
         "cost_usd": None if None in costs else sum(costs, Decimal(0)),
         "cost_unknown": "no price for newcomer-1-preview" if None in costs else None, "cost_estimated": False,
-        "price_row": last["price_row"], "price_book": "b",
+        "price_row": last["price_row"], "price_book": "b", "budgets": last["budgets"],
         "duration_ms": round(duration, 3),
         "first_token_ms": round(duration * 0.2, 3) if stream and not failed else None,
         "attempts": attempts if len(attempts) > 1 else None,
     }  # fmt: skip
+
+
+def budgets(when, tenant):
+    """Those that count a call: the company's of the month, and each tenant's of the day."""
+    company = {"budget": "Company", "per": "all", "whose": "", "window": "month", "period": f"{when:%Y-%m}"}
+    each = {"budget": "Each tenant", "per": "tenant", "whose": tenant, "window": "day", "period": f"{when:%Y-%m-%d}"}
+    return [company | {"limit_usd": 20}, each | {"limit_usd": Decimal("0.5")}]
 
 
 TOKENS = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens")

@@ -11,15 +11,9 @@ import pytest
 from browser import browsing, path_or_skip
 
 from orchestrator.dashboards import roll_up
-from orchestrator.dashboards.page import BudgetLine, page_data, render
+from orchestrator.dashboards.page import page_data, render
 
 HOSTILE = "<img src=x onerror=alert(1)>"
-BUDGETS = [
-    BudgetLine(name="Company", per="all", usd=Decimal(20), window="month"),
-    BudgetLine(name="Each", per="tenant", usd=Decimal("0.5"), window="day", only={"route": ["answer"]}),
-    BudgetLine(name="People", per="user", usd=Decimal(1), window="day"),
-]
-
 FIGURE = "document.querySelector('[data-figure={}]').dataset.exact"
 
 CONTRAST = """(() => {
@@ -66,7 +60,7 @@ def report(tmp_path_factory):
     (folder / "calls.jsonl").write_bytes(demo_log.json_lines(calls_of_the_month()))
     rollup = roll_up([str(folder / "calls.jsonl")], engine="python")
     generated = datetime(2026, 11, 23, 12, tzinfo=UTC)
-    (folder / "report.html").write_text(render(page_data(rollup, generated=generated, budgets=BUDGETS)))
+    (folder / "report.html").write_text(render(page_data(rollup, generated=generated)))
     return rollup, folder / "report.html"
 
 
@@ -177,7 +171,7 @@ def test_every_chart_has_a_name_a_sentence_and_a_table(report):
 
 
 def test_headings_sort_and_budgets_show_what_is_used(report):
-    """A press on a heading sorts by it; a budget's spend is that of its window, and what is too fine is said."""
+    """A press on a heading sorts by it; a budget's spend is that of the lines of its window."""
 
     async def visit(page):
         calls = "[...document.querySelectorAll('#cost-table tbody td:nth-child(4)')].map((cell) => cell.textContent)"
@@ -186,7 +180,6 @@ def test_headings_sort_and_budgets_show_what_is_used(report):
         assert numbers == sorted(numbers, reverse=True)
         order = await page.evaluate("document.querySelectorAll('#cost-table th')[3].getAttribute('aria-sort')")
         assert order == "descending"
-        assert "People" in await page.evaluate("document.querySelector('#budgets .summary').textContent")
         spent = await page.evaluate(
             "[...document.querySelectorAll('#budgets tbody tr')].find((row) => row.textContent.startsWith('Company'))"
             ".children[3].dataset.exact"
@@ -196,3 +189,48 @@ def test_headings_sort_and_budgets_show_what_is_used(report):
         assert Decimal(spent) == sum(paid)
 
     on_page(report[1], visit)
+
+
+def test_a_screen_reader_meets_names_for_everything(report):
+    """In the browser's accessibility tree each chart is an image with its title, and no control, table or region lacks
+    a name; the tables of the charts, once opened, have a row for each day.
+    """
+    wanted = {"image", "table", "button", "combobox", "region", "meter", "list", "link", "DisclosureTriangle"}
+
+    async def visit(page):
+        await page.evaluate("for (const one of document.querySelectorAll('main details')) one.open = true")
+        await page.until("[...document.querySelectorAll('main details')].every((one) => one.querySelector('table'))")
+        await page.send("Accessibility.enable")
+        nodes = (await page.send("Accessibility.getFullAXTree"))["nodes"]
+        told = [(node["role"]["value"], node.get("name", {}).get("value", "")) for node in nodes if not node["ignored"]]
+        unnamed = [role for role, name in told if role in wanted - {"list"} and not name.strip()]
+        assert unnamed == []
+        charts = [name for role, name in told if role == "image"]
+        assert len(charts) == 6
+        tables = {name for role, name in told if role == "table"}
+        assert all(any(name.startswith(table) for table in tables) for name in charts)
+        assert [name for role, name in told if role == "heading"][0] == "What the calls cost"
+
+    on_page(report[1], visit)
+
+
+def test_on_paper(report):
+    """Printed on A4 it is light whatever the theme, without filters and buttons, and nothing is cut off at the side."""
+
+    async def visit(page):
+        await page.send("Emulation.setEmulatedMedia", media="print")
+        await page.size(718)
+        await page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
+        seen = "[...document.querySelectorAll({})].filter((one) => one.checkVisibility()).length"
+        assert await page.evaluate(seen.format("'.filters, #theme, .skip, summary'")) == 0
+        assert await page.evaluate(seen.format("'main svg[role=img]'")) == 6
+        background = "getComputedStyle(document.querySelector('.card')).backgroundColor"
+        assert await page.evaluate(background) == "rgb(255, 255, 255)"
+        wide = (
+            "[...document.querySelectorAll('main table, main svg')].filter((one) => one.getBoundingClientRect().right"
+        )
+        assert await page.evaluate(f"{wide} > document.documentElement.clientWidth + 1).length") == 0
+        sheets = await page.send("Page.printToPDF", paperWidth=8.27, paperHeight=11.69, printBackground=True)
+        assert sheets["data"].startswith("JVBERi0")
+
+    on_page(report[1], visit, dark=True)

@@ -14,7 +14,7 @@ import demo_log
 import pytest
 
 from orchestrator.dashboards import roll_up
-from orchestrator.dashboards.page import BudgetLine, page_data, render
+from orchestrator.dashboards.page import page_data, render
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
@@ -76,9 +76,13 @@ def test_a_name_cannot_end_the_element_that_holds_the_data(tmp_path):
 @pytest.mark.parametrize("usd", ["5", "0.005", "1E+3", "0.000000000000000000000001"])
 def test_budgets_are_in_the_pages_unit(tmp_path, usd):
     """A budget of any number of digits is a whole number of the unit."""
-    budget = BudgetLine(name="b", per="all", usd=Decimal(usd), window="month")
-    data = page_data(written(tmp_path, demo_log.lines(days=1, per_day=10)), generated=NOW, budgets=[budget])
-    assert Decimal(int(data["budgets"][0]["usd"])).scaleb(-data["scale"]) == Decimal(usd)
+    calls = demo_log.lines(days=1, per_day=10)
+    for call in calls:
+        for one in [call, *(call["attempts"] or [])]:
+            one["budgets"][0]["limit_usd"] = Decimal(usd)
+    data = page_data(written(tmp_path, calls), generated=NOW)
+    company = next(one for one in data["budgets"] if one["budget"] == "Company")
+    assert Decimal(int(company["limit_usd"])).scaleb(-data["scale"]) == Decimal(usd)
 
 
 def test_a_log_without_calls_makes_a_page(tmp_path):

@@ -4,7 +4,7 @@
 (its own content policy forbids it), and shows what a log says as text only.
 """
 
-from orchestrator.dashboards.page.encoding import BudgetLine, page_data
+from orchestrator.dashboards.page.encoding import page_data
 from orchestrator.dashboards.page.rendering import render
 
-__all__ = ["BudgetLine", "page_data", "render"]
+__all__ = ["page_data", "render"]

@@ -43,69 +43,69 @@ function drawMonth(view) {
     spent[day - 1] = sum;
   }
   const ahead = spent.map((_, at) => (at + 1 < found.last ? null : sum + ((found.forecast - sum) * (at + 1 - found.last)) / Math.max(1, found.length - found.last)));
-  const limits = sums.report.budgets.filter((budget) => budget.per === 'all' && budget.window === 'month' && !Object.keys(budget.only).length);
+  const limits = sums.report.budgets.filter((one) => one.per === 'all' && one.window === 'month' && one.period === found.month);
   const partly = first > 1 ? ` The log starts on day ${first} of the month.` : '';
   chart(host, {
     title: `Spend in ${found.month}, added up`, kind: 'lines', axis: axisMoney, format: shortMoney, off: view.hidden.month, unit: 'Day',
     labels: spent.map((_, at) => timeLabel(`${found.month}-${String(at + 1).padStart(2, '0')}`)),
     series: [{ name: 'Spent', color: 1, values: spent }, { name: 'Forecast', color: 9, dash: 'dash2', values: ahead }],
-    limits: limits.map(({ name, usd }) => ({ name, value: dollars(BigInt(usd), sums.scale) })),
+    limits: limits.map((one) => ({ name: one.budget, value: dollars(BigInt(one.limit_usd), sums.scale) })),
     summary: `${shortMoney(found.spent)} spent in the month of the last call; ${shortMoney(found.forecast)} by its end at ${shortMoney(found.pace)} a day, the pace of ${found.over ? `the last ${found.over} whole days` : 'this day so far'}.${partly} The filters act here, the period does not.`,
   });
 }
 
+// Budgets are told by the lines alone: what was counted in the latest window of each, in its own time zone.
 function drawBudgets(view) {
   const { sums } = view;
   const { budgets, notices } = sums.report;
   const host = byId('budgets');
-  const rows = budgets.flatMap((budget) => spending(view, budget));
+  const alerts = Object.entries(notices).filter(([name]) => name.startsWith('llm.budget.')).map(([name, { count, last }]) => `${name} ${whole(count)} times, last ${last.slice(0, 16).replace('T', ' ')}`);
   const holder = make('div');
-  const unseen = budgets.filter((budget) => !spentBy(view, budget)).map(({ name }) => name);
-  const alerts = Object.entries(notices).filter(([name]) => name.startsWith('llm.budget.')).map(([name, { count, last }]) => `${name} ${whole(count)} times, last ${last}`);
-  const notes = [
-    budgets.length ? null : 'No budgets given: name the configuration by --file to see spend against them.',
-    unseen.length ? `The sums of this page are too coarse for: ${unseen.join(', ')}.` : null,
-    alerts.length ? `In the log: ${alerts.join('; ')}.` : null,
-  ].filter(Boolean);
-  host.replaceChildren(...notes.map((note) => make('p', { class: 'summary' }, note)));
-  if (!rows.length) return;
-  host.append(make('h3', {}, 'Budgets'), holder);
+  holder.tableSort = host.querySelector('.sorted')?.tableSort;
+  holder.className = 'sorted';
+  host.replaceChildren(make('h3', {}, 'Budgets'));
+  if (alerts.length) host.append(make('p', { class: 'summary' }, `In the log: ${alerts.join('; ')}.`));
+  if (!budgets.length) return host.append(make('p', { class: 'empty' }, 'No call in these lines was counted in a budget.'));
+  host.append(holder);
+  const unpriced = budgets.some((one) => one.unpriced);
   table(holder, {
-    caption: 'Spend in the latest window of each budget, the five largest shares of each', sort: [2, true],
-    columns: [{ name: 'Budget' }, { name: 'Of' }, { name: 'Used', number: true, show: usedCell }, moneyColumn('Spent', sums.scale), moneyColumn('Limit', sums.scale), { name: 'Window', cell: 'short' }, { name: 'Forecast', number: true, show: (value) => (value === null ? '–' : shortMoney(value)) }],
-    rows,
+    caption: `Spend in the latest window of each budget${unpriced ? '; “≥” marks sums without the usage that has no price' : ''}`, sort: [2, true],
+    columns: [{ name: 'Budget' }, { name: 'Of', cell: 'name' }, { name: 'Used', number: true, show: usedCell }, spentColumn(sums), moneyColumn('Limit', sums.scale), { name: 'Window', cell: 'short' }, { name: 'At this pace', number: true, show: paceCell }],
+    rows: budgets.map((one) => budgetRow(view, one)),
   });
+}
+
+function budgetRow(view, one) {
+  const { sums } = view;
+  const [spent, limit] = [BigInt(one.spent_usd), BigInt(one.limit_usd)];
+  const used = dollars(spent, sums.scale);
+  const passed = passedOf(one, sums.report.last);
+  const share = limit ? used / dollars(limit, sums.scale) : 1;
+  return [one.budget, one.whose || 'everyone', share, spent, limit, one.period.replace('T', ' '), passed ? used / passed : null, limit ? dollars(limit, sums.scale) : 0, one.unpriced];
+}
+
+// The part of the window that had passed at the last call of the log. A window that is over is whole.
+function passedOf({ window, period }, last) {
+  const begun = Date.parse(period.length === 7 ? period + '-01T00:00:00Z' : period.length === 10 ? period + 'T00:00:00Z' : period);
+  const [year, month] = period.split('-').map(Number);
+  const length = { hour: 3600e3, day: DAY, month: Date.UTC(year, month, 1) - Date.UTC(year, month - 1, 1) }[window];
+  const passed = (Date.parse(last) - begun) / length;
+  return Number.isFinite(passed) ? Math.min(1, Math.max(passed, 1 / 24)) : null;
+}
+
+function spentColumn(sums) {
+  const column = moneyColumn('Spent', sums.scale);
+  return { ...column, show: (units, row) => (row[row.length - 1] ? '≥ ' : '') + column.show(units) };
 }
 
 function usedCell(share) {
-  const bar = make('meter', { min: 0, max: 1, high: 0.8, low: 0.8, optimum: 0, value: Math.min(share, 1), 'aria-hidden': true });
-  return make('div', { class: 'used' }, bar, shareText(share));
+  const bar = make('span', { class: 'gauge' + (share >= 1 ? ' full' : share >= 0.8 ? ' near' : ''), 'aria-hidden': true }, make('span'));
+  bar.firstChild.style.setProperty('width', `${Math.min(share, 1) * 100}%`);
+  return make('div', { class: 'used' }, bar, make('span', { class: 'share' }, tenths(share)));
 }
 
-function spentBy({ sums }, { per: dimension, window, only }) {
-  const length = { month: 7, day: 10, hour: sums.hourly ? 13 : 0 }[window];
-  const needed = [...(dimension === 'all' ? [] : [dimension]), ...Object.keys(only)];
-  if (!length || !sums.times.length || !needed.every((name) => sums.report.keys[name])) return null;
-  const fits = Object.entries(only).map(([name, values]) => [sums.codes(name), new Set(values.map((value) => sums.values(name).indexOf(value)))]);
-  const now = sums.times[sums.times.length - 1].slice(0, length);
-  const rows = sums.rows.filter((row) => sums.times[sums.timeOf[row]].startsWith(now) && fits.every(([codes, places]) => places.has(codes[row])));
-  return { now, groups: dimension === 'all' ? [['everything', rows]] : sums.by(rows, dimension), dimension };
-}
-
-function spending(view, budget) {
-  const { sums } = view;
-  const found = spentBy(view, budget);
-  if (!found) return [];
-  const limit = BigInt(budget.usd);
-  return ranked(sums, found.groups).slice(0, 5).map(([name, rows]) => {
-    const spent = sums.dollars(rows);
-    const share = limit ? dollars(spent, sums.scale) / dollars(limit, sums.scale) : 1;
-    return [budget.name, name, share, spent, limit, found.now, budget.window === 'month' && !Object.keys(budget.only).length ? ahead(view, found.dimension, name) : null];
-  });
-}
-
-function ahead(view, dimension, name) {
-  const { sums } = view;
-  const place = sums.values(dimension).indexOf(name);
-  return outlook(view, dimension === 'all' ? sums.rows : sums.select({ wanted: { [dimension]: place } }))?.forecast ?? null;
+function paceCell(value, row) {
+  if (value === null) return '–';
+  const limit = row[row.length - 2];
+  return make('span', limit && value > limit ? { class: 'over' } : {}, shortMoney(value));
 }

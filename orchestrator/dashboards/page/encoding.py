@@ -6,8 +6,7 @@ sums are right to the last digit.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -15,7 +14,7 @@ from typing import Any
 from orchestrator.dashboards.rollup import Rollup
 from orchestrator.dashboards.tally import plain_decimal
 
-__all__ = ["BudgetLine", "page_data"]
+__all__ = ["page_data"]
 
 _MONEY = ("cost_usd", "lost_usd", "estimated_usd", "saved_usd")
 _COUNTS = (
@@ -26,41 +25,20 @@ _LARGEST_SAFE = 2**53
 """Larger whole numbers are not exact in JavaScript's numbers, and are sent as text."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BudgetLine:
-    """A budget that the page draws spend against.
-
-    Attributes:
-        name: what to call it.
-        per: `all`, `tenant`, `route`, `provider`, `user` or `tag:NAME`.
-        usd: dollars per window, exact.
-        window: `call`, `hour`, `day` or `month`; of UTC here, whatever the budget's own time zone.
-        only: values by dimension of the calls it is for; all by default.
-    """
-
-    name: str
-    per: str
-    usd: Decimal
-    window: str
-    only: Mapping[str, Sequence[str]] = field(default_factory=dict)
-
-
-def page_data(
-    rollup: Rollup, *, generated: datetime, source: str = "", budgets: Sequence[BudgetLine] = ()
-) -> dict[str, Any]:
+def page_data(rollup: Rollup, *, generated: datetime, source: str = "") -> dict[str, Any]:
     """Everything the page shows, as JSON values.
 
     Args:
         rollup: the sums.
         generated: when the report is made.
         source: where the lines come from, for the page's foot.
-        budgets: lines to draw spend against.
     """
     report = rollup.as_json()
     cube, measures = report["cube"], rollup.cube.measures
-    scale = _scale(rollup, budgets)
+    scale = _scale(rollup)
     columns = {name: list(measures[name]) for name in _COUNTS}
     columns |= {name: [_units(amount, scale) for amount in measures[name]] for name in _MONEY}
+    spent = ("limit_usd", "spent_usd")
     keep = ("format", "grain", "first", "last", "latency", "unpriced", "notices", "faults")
     return {name: report[name] for name in keep} | {
         "generated": generated.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
@@ -70,14 +48,15 @@ def page_data(
         "rows": len(columns["calls"]),
         "measures": {name: column for name, column in columns.items() if any(column)},
         "dearest": [call | {"cost_usd": _units(call["cost_usd"], scale)} for call in report["dearest"]],
-        "budgets": [asdict(each) | {"usd": _units(each.usd, scale)} for each in budgets],
+        "budgets": [one | {name: _units(one[name], scale) for name in spent} for one in report["budgets"]],
     }
 
 
-def _scale(rollup: Rollup, budgets: Iterable[BudgetLine]) -> int:
+def _scale(rollup: Rollup) -> int:
     measures: Mapping[str, Sequence[Any]] = rollup.cube.measures
     amounts = [Decimal(str(amount)) for name in _MONEY for amount in measures[name]]
-    amounts += [each.usd for each in budgets] + [call.cost_usd for call in rollup.dearest]
+    amounts += [amount for burn in rollup.budgets for amount in (burn.limit_usd, burn.spent_usd)]
+    amounts += [call.cost_usd for call in rollup.dearest]
     return max((_decimals(amount) for amount in amounts), default=0)
 
 

@@ -21,6 +21,18 @@ function shortMoney(value) {
   return sign + thousands(whole) + '.' + rest;
 }
 
+// Two digits where they say all, or where the amounts are large; else four.
+function placesFor(values) {
+  const cents = values.every((value) => Math.abs(value * 100 - Math.round(value * 100)) < 1e-9);
+  return cents || Math.max(...values.map(Math.abs)) >= 100 ? 2 : 4;
+}
+
+function evenMoney(value, places) {
+  if (!value || Math.abs(value) < 0.5 * 10 ** -places) return shortMoney(value);
+  const [whole, rest] = Math.abs(value).toFixed(places).split('.');
+  return (value < 0 ? '-$' : '$') + thousands(whole) + '.' + rest;
+}
+
 function axisMoney(value) {
   if (value >= 1000) return '$' + thousands(String(Math.round(value)));
   return '$' + String(Number(value.toPrecision(6)));
@@ -39,6 +51,8 @@ function shareText(share) {
   const value = share * 100;
   return (value !== 0 && Math.abs(value) < 10 ? value.toFixed(value < 0.1 ? 2 : 1) : value.toFixed(0)) + ' %';
 }
+
+const tenths = (share) => (share * 100).toFixed(1) + ' %';
 
 function milliseconds(value) {
   if (value === null || value === undefined) return '–';

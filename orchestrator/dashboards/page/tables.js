@@ -2,11 +2,12 @@
 
 const SHOWN_ROWS = 200;
 
-// spec: caption, columns [{name, number, show(value, row), exact(value), cell, sorts}], rows, sort [column, descending].
+// spec: caption, columns [{name, number, look(values), show(value, row), exact(value), cell}], rows, sort [column, descending].
 function table(host, spec) {
   host.tableSort ??= spec.sort ?? null;
   const head = make('tr', {}, ...spec.columns.map((column, at) => heading(host, spec, column, at)));
   const rows = sorted(spec.rows, host.tableSort);
+  spec.columns.forEach((column, at) => column.look?.(spec.rows.map((row) => row[at])));
   const body = make('tbody', {}, ...rows.slice(0, SHOWN_ROWS).map((row) => make('tr', {}, ...spec.columns.map((column, at) => cell(column, row, at)))));
   const left = rows.length - SHOWN_ROWS;
   const caption = spec.caption + (left > 0 ? ` (the first ${SHOWN_ROWS} of ${rows.length})` : '');
@@ -44,6 +45,11 @@ function cell(column, row, at) {
   return make(at === 0 ? 'th' : 'td', { scope: at === 0 ? 'row' : null, class: column.number ? 'num' : column.cell ?? null, title: exact, 'data-exact': exact }, shown);
 }
 
-const moneyColumn = (name, scale) => ({ name, number: true, show: (units) => shortMoney(dollars(units, scale)), exact: (units) => exactMoney(units, scale) });
+// All amounts of a column have the same number of digits after the point, so that they can be compared by eye.
+function moneyColumn(name, scale) {
+  let places = 2;
+  const look = (column) => { places = placesFor(column.filter((units) => units !== null).map((units) => dollars(units, scale))); };
+  return { name, number: true, look, show: (units) => evenMoney(dollars(units, scale), places), exact: (units) => exactMoney(units, scale) };
+}
 
 const countColumn = (name, show = whole) => ({ name, number: true, show });

@@ -82,8 +82,8 @@ function drawCost(view) {
     brush: view.brush,
   });
   table(byId('cost-table'), {
-    caption: `Cost by ${what}${sums.count(rows, 'unpriced') ? '; “+ ?” marks usage without a price' : ''}`, sort: [1, true],
-    columns: [{ name: what[0].toUpperCase() + what.slice(1) }, costColumn(sums), countColumn('Share', shareText), countColumn('Calls'), countColumn('Tokens in', compact), countColumn('Tokens out', compact), { name: 'Per call', number: true, show: (value, row) => (value || !row[row.length - 1] ? shortMoney(value) : '–') }, countColumn('Failed', shareText)],
+    caption: `Cost by ${what}${sums.count(rows, 'unpriced') ? '; “≥” marks sums without the usage that has no price' : ''}`, sort: [1, true],
+    columns: [{ name: what[0].toUpperCase() + what.slice(1) }, costColumn(sums), countColumn('Share', tenths), countColumn('Calls'), countColumn('Tokens in', compact), countColumn('Tokens out', compact), { name: 'Per call', number: true, show: (value, row) => (value || !row[row.length - 1] ? shortMoney(value) : '–') }, countColumn('Failed', tenths)],
     rows: groups.map(([name, found]) => costRow(sums, name, found, total)),
   });
 }
@@ -93,7 +93,7 @@ function costColumn(sums) {
   const column = moneyColumn('Cost', sums.scale);
   const show = (units, row) => {
     const missing = row[row.length - 1];
-    return units === 0n && missing ? 'no price' : column.show(units) + (missing ? ' + ?' : '');
+    return units === 0n && missing ? 'no price' : (missing ? '≥ ' : '') + column.show(units);
   };
   return { ...column, show, exact: (units, row) => (units === 0n && row[row.length - 1] ? null : column.exact(units)) };
 }
@@ -225,7 +225,7 @@ function drawUnpriced(view) {
   host.replaceChildren(make('p', { class: 'summary' }, `Unknown is not free: these cost something that is in no sum here. Why, over the whole log: ${reasons || 'not said'}.`), holder);
   table(holder, {
     caption: 'Unpriced usage by model', sort: [1, true],
-    columns: [{ name: 'Model' }, countColumn('Attempts'), countColumn('Tokens'), countColumn('Of its attempts', shareText)],
+    columns: [{ name: 'Model' }, countColumn('Attempts'), countColumn('Tokens'), countColumn('Of its attempts', tenths)],
     rows: groups.map(([name, found]) => [name, sums.count(found, 'unpriced'), sums.count(found, 'unpriced_tokens'), sums.count(found, 'unpriced') / (sums.count(found, 'attempts') || 1)]),
   });
 }
