@@ -3,7 +3,8 @@
 Whatever is sent may be lost on the way, or done without our being told. So every reservation and every note has a name
 of its own, and saying it twice does nothing more. What Redis itself may lose (it was restarted, emptied, replaced by a
 replica) all processes tell once more: what they know to be spent, and what they hold. Redis calls the time since such a
-loss an *era*, refuses whatever belongs to another one, and reserves nothing until all have had the time to tell.
+loss an *era*, refuses whatever belongs to another one, and reserves nothing until all have had the time to tell. Only a
+settlement whose answer was lost in that very moment may count twice: rather than not at all.
 """
 
 from __future__ import annotations
@@ -86,7 +87,7 @@ class Teller:
         self._known: dict[str, tuple[int, float]] = {}
         """What is spent by key, and when its window ends."""
         self._greet = True
-        self._tell_again = False
+        self._tell_again = self._telling = False
         self._handlers: list[Callable[[Answer], None]] = []
         self._answers: list[tuple[Ask[Any], float | None]] = []
 
@@ -150,7 +151,8 @@ class Teller:
             yield self._command("greet", (), self._server, self._era), self._greeted
         if not self._era:
             return
-        if self._tell_again:
+        self._telling = self._tell_again
+        if self._telling:
             yield from self._all_again()
         yield from self._noted()
         for settlement in islice(self._settlements.values(), _PER_ROUND):
@@ -166,13 +168,12 @@ class Teller:
 
     def _all_again(self) -> Iterator[tuple[Command, Callable[[Answer], None]]]:
         """What Redis may have lost. What it has already is not counted twice."""
-        self._tell_again = False
         known = iter(self._known.items())
         while batch := list(islice(known, _PER_COMMAND)):
             numbers = [number for _, pair in batch for number in pair]
-            yield ("budgets.recall", self._keys(key for key, _ in batch), (self._era, *numbers)), self._told_again
+            yield ("budgets.recall", self._keys(key for key, _ in batch), (self._era, *numbers)), _ignore
         for held in [*self._held.values(), *(one.reservation for one in self._settlements.values())]:
-            yield self._reserve("renew", held), self._told_again
+            yield self._reserve("renew", held), _ignore
 
     def _noted(self) -> Iterator[tuple[Command, Callable[[Answer], None]]]:
         if not self._note and self._notes:
@@ -204,9 +205,11 @@ class Teller:
         handlers, self._handlers = self._handlers, []
         self.down = False
         for handler, answer in zip(handlers, answers, strict=True):
-            if answer[0] == "over":
-                self._greet = True
             handler(answer)
+        if any(answer[0] == "over" for answer in answers):
+            self._greet = True
+        elif self._telling:
+            self._tell_again = False
         granted, self._answers = self._answers, []
         answer_all(granted)
 
@@ -219,9 +222,6 @@ class Teller:
         for met in [ask for ask in self._asks.values() if not ask.claim.charges]:
             del self._asks[met.claim.id]
             self._answers.append((met, 0.0))
-
-    def _told_again(self, answer: Answer) -> None:
-        self._tell_again |= answer[0] == "over"
 
     def _asked(self, ask: Ask[Reservation], answer: Answer) -> None:
         claim = ask.claim
@@ -272,3 +272,7 @@ class Teller:
         if self.offset_s is not None and len(self._known) > _PER_COMMAND:
             over = self._monotonic() + self.offset_s - _KEEP_S
             self._known = {key: known for key, known in self._known.items() if known[1] > over}
+
+
+def _ignore(_answer: Answer) -> None:
+    """Whether it was refused is seen of all answers together."""
