@@ -320,3 +320,15 @@ def test_a_reload_changes_budgets_of_calls_to_come(after: dict[str, Any] | None,
         return "sent"
 
     assert found.run(scenario) == outcome
+
+
+def test_cheaper_compares_candidates_by_their_own_defaults() -> None:
+    """A cap that only the file gives counts for candidates that were not looked at yet, too."""
+    route = {"pick": ["b", "a"], "defaults": {"max_output_tokens": 1000}}
+    found = world({"a": LONG, "b": LONG}, {"usd": "0.001", "window": "day", "on_exceed": "cheaper"}, route=route)
+
+    async def scenario(llm: Any) -> None:
+        await llm.chat("answer", "hello")
+
+    found.run(scenario)
+    assert [name for name, _ in found.sent] == ["a"]
