@@ -246,7 +246,8 @@ def put_right(one: Compared, listed: Mapping[str, Any]) -> Decimal | None:
     if "served" in listed:
         return one.ours.total if one.ours.price_row == listed["served"] else None
     fee = one.model.get_prices(NOON).requests_kcount if listed.get("their_fee") else None
-    return calculated(one, genai.Usage(**counts)) + added - (fee or Decimal(0)) / 1000
+    times = Decimal(listed.get("times", 1))
+    return calculated(one, genai.Usage(**counts)) * times + added - (fee or Decimal(0)) / 1000
 
 
 def summary(one: Compared) -> str:
