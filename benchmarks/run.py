@@ -54,8 +54,10 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--peers", nargs="+", choices=PEERS, default=list(PEERS), help="all by default")
-    parser.add_argument("--works", nargs="*", choices=[work.name for work in WORKS], help="all by default")
-    parser.add_argument("--figures", nargs="*", choices=list(FIGURES), help="of this project alone; all by default")
+    parser.add_argument(
+        "--works", nargs="*", choices=[work.name for work in WORKS], help="only these; all if none is named"
+    )
+    parser.add_argument("--figures", nargs="*", choices=list(FIGURES), help="only these, of this project alone")
     parser.add_argument("--quick", action="store_true", help="a fiftieth of the calls: to see that it works")
     parser.add_argument("--tls", action="store_true", help="every work under TLS")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all rows there")
@@ -64,17 +66,21 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def _wanted(name: str, named: Sequence[str] | None, others: Sequence[str] | None) -> bool:
+    """Without either option everything, with one of them what it names, and all of its kind if it names nothing."""
+    return others is None if named is None else not named or name in named
+
+
 def main() -> None:
     """Measure what was asked for and print it."""
     args = _arguments()
-    chosen = args.works is not None or args.figures is not None
-    works = [work for work in WORKS if not chosen or work.name in (args.works or ())]
+    works = [work for work in WORKS if _wanted(work.name, args.works, args.figures)]
     if args.tls:
         works = [replace(work, tls=True) for work in works]
     if args.quick:
         works = [replace(work, calls=work.calls // 50) for work in works]
     comparison = compare(works, args)
-    figures = measure_figures([name for name in FIGURES if not chosen or name in (args.figures or ())], args.rounds)
+    figures = measure_figures([name for name in FIGURES if _wanted(name, args.figures, args.works)], args.rounds)
     tables = {
         "comparison": markdown(overview(comparison)) if comparison else "",
         "figures": markdown(figures) if figures else "",

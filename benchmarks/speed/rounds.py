@@ -27,6 +27,8 @@ __all__ = ["ROOT", "Result", "Server", "environment", "failure", "run_work", "se
 
 ROOT = Path(__file__).parents[2]
 _TIMEOUT_S = 600.0
+_PROFILED_AT_ONCE = 1000
+"""More calls at once than this take minutes under the profiler."""
 _RETRIED = 1.02
 """More requests than this per call, and the library was measured failing."""
 
@@ -113,7 +115,7 @@ def run_work(work: Work, server: Server, peers: Sequence[str], rounds: int, *, p
         for peer, result in results.items():
             if result.skipped is None:
                 _add(result, _one(work, server, peer))
-    if profile and not work.starts and "orchestrator" in results:
+    if profile and work.in_flight <= _PROFILED_AT_ONCE and not work.starts and "orchestrator" in results:
         row = _one(work, server, "orchestrator", "--profile", str(profile))
         results["orchestrator"].profile = row.get("profile")
     return results
