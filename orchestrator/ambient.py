@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
@@ -67,9 +67,8 @@ def context(
         _ambient.reset(token)
 
 
-def current() -> Ambient:
-    """What holds here."""
-    return _ambient.get()
+current: Callable[[], Ambient] = _ambient.get
+"""What holds here."""
 
 
 def merged(

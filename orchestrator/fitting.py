@@ -36,7 +36,7 @@ def _request_for(call: Call, candidate: Candidate) -> Any:
     """The request with the options that hold at this candidate."""
     request = call.request
     nothing = call.rules.no_options
-    if candidate.defaults is nothing or candidate.defaults == nothing:
+    if candidate.defaults is nothing:
         return request
     options = candidate.defaults
     if request.options is not nothing:

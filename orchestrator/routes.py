@@ -120,6 +120,9 @@ class _Choosers:
                 _options(self._config.task, self._config.defaults.model_dump(exclude_none=True)),
                 _options(self._config.task, _deployment_defaults(self._whole.deployments[name])),
             )
+            nothing = TASKS[self._config.task].no_options
+            if defaults == nothing:
+                defaults = nothing  # so that calls need not compare
             known = self._candidates[name] = Candidate(
                 name, deployment.health, deployment, defaults, self._fit(deployment)
             )

@@ -7,7 +7,7 @@ from typing import Any
 
 from orchestrator.types.usage import Usage
 from orchestrator_providers.openai.profile import Quirks
-from orchestrator_providers.shared.reading import counted, integer, mapping
+from orchestrator_providers.shared.reading import counted, integer, integers, mapping
 
 __all__ = ["inclusive_output", "raw_usage", "read_usage"]
 
@@ -40,9 +40,8 @@ def raw_usage(body: Mapping[str, Any]) -> dict[str, Any] | None:
 def _usage(raw: Mapping[str, Any], quirks: Quirks, *, searches: int) -> Usage:
     prompt = mapping(raw.get("prompt_tokens_details"))
     completion = mapping(raw.get("completion_tokens_details"))
-    total = integer(raw.get("total_tokens"))
-    output = integer(raw.get("completion_tokens"))
-    given = integer(raw.get("prompt_tokens"))
+    given, output, total = integers(raw, "prompt_tokens", "completion_tokens", "total_tokens")
+    cache_write, sound_in, images_in = integers(prompt, "cache_write_tokens", "audio_tokens", "image_tokens")
     reasoning = _first(completion, raw, "reasoning_tokens")
     video, images = prompt.get("video_tokens"), completion.get("image_tokens")
     few = video or images or searches
@@ -55,10 +54,10 @@ def _usage(raw: Mapping[str, Any], quirks: Quirks, *, searches: int) -> Usage:
             given, output, reasoning, None if silent else total, excludes_reasoning=quirks.output_excludes_reasoning
         ),
         cache_read_tokens=_first(prompt, raw, "cached_tokens", *_CACHED),
-        cache_write_tokens=integer(prompt.get("cache_write_tokens")),
+        cache_write_tokens=cache_write,
         reasoning_tokens=reasoning,
-        input_audio_tokens=integer(prompt.get("audio_tokens")),
-        input_image_tokens=integer(prompt.get("image_tokens")),
+        input_audio_tokens=sound_in,
+        input_image_tokens=images_in,
         output_audio_tokens=integer(completion.get("audio_tokens")),
         extras=counted(input_video=video, output_image=images, web_search=searches) if few else None,
         raw=raw,

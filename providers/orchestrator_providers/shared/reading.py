@@ -13,6 +13,7 @@ from orchestrator.types.chat import ToolCall
 __all__ = [
     "counted",
     "integer",
+    "integers",
     "label",
     "mapping",
     "parse_arguments",
@@ -76,6 +77,11 @@ def integer(value: Any) -> int | None:
     if type(value) is float and value.is_integer():
         return int(value)
     return None
+
+
+def integers(counts: Mapping[str, Any], *names: str) -> list[int | None]:
+    """Counts by these names, each as `integer` reads it."""
+    return [value if type(value := counts.get(name)) is int else integer(value) for name in names]
 
 
 def label(value: Any) -> str | None:
