@@ -6,6 +6,7 @@ Both give the pipeline the same two things: a whole answer, or a source of strea
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import replace
 from typing import Any, Protocol, TypeAlias
@@ -59,11 +60,13 @@ Request: TypeAlias = ChatRequest | EmbedRequest | RerankRequest
 Result: TypeAlias = ChatResult | EmbedResult | RerankResult
 
 _ADDRESS: Mapping[int, str] = {
-    404: ": the server has nothing at this address; look at the path of base_url",
-    405: ": the server takes no such request at this address; look at the path of base_url",
-    **dict.fromkeys((301, 302, 307, 308), ": redirects are not followed; write the new address as base_url"),
+    404: "the server has nothing at this address; look at the path of base_url (often /v1)",
+    405: "the server takes no such request at this address; look at the path of base_url (often /v1)",
+    **dict.fromkeys((301, 302, 307, 308), "redirects are not followed; write the new address as base_url"),
 }
-"""What a status means where no vendor says it."""
+"""What a status means where the server knows no more than that."""
+
+_NO_ADDRESS = re.compile(r"(not found|method not allowed|http \d+)\.?\Z|unknown request url|invalid url", re.IGNORECASE)
 
 _TRAILER_S = 2.0
 """How long to wait for usage and the end marker once a stream's terminal reason was seen."""
@@ -204,8 +207,8 @@ class WireBackend:
     def _error(self, codec: Codec[Any, Any], reply: HttpReply) -> OrchestratorError:
         error = codec.error(reply)
         error.seen_limits = self._limits(reply.headers)
-        if error.vendor_code is None and error.message.lower() in {"not found", f"http {reply.status}"}:
-            error.message += _ADDRESS.get(reply.status, "")
+        if reply.status in _ADDRESS and _NO_ADDRESS.match(error.message):
+            error.message = f"{error.message.rstrip('.')}: {_ADDRESS[reply.status]}"
         return error
 
     def _limits(self, headers: Mapping[str, str]) -> tuple[SeenLimit, ...]:
@@ -230,7 +233,7 @@ def frame_parser(framing: Framing) -> FrameParser:
 class _WireSource:
     """Bytes to frames to events. Reads whatever is ready, so a burst of events costs one read."""
 
-    __slots__ = ("_decoder", "_parser", "_stream", "limits", "request_id", "warnings")
+    __slots__ = ("_decoder", "_leave", "_parser", "_stream", "limits", "request_id", "warnings")
 
     def __init__(
         self,
@@ -241,6 +244,7 @@ class _WireSource:
         request_id: str | None,
     ) -> None:
         self._stream = stream
+        self._leave: Callable[[], None] = getattr(stream, "leave", stream.close)
         self._decoder = decoder
         self._parser = parser
         self.warnings = warnings
@@ -257,7 +261,7 @@ class _WireSource:
             frames = self._parser.feed(chunk)
             if frames and (events := decoder.feed(frames)):
                 return events
-        self._stream.close()
+        self.close()
         return []
 
     async def _read_trailer(self) -> bytes:
@@ -276,7 +280,10 @@ class _WireSource:
         return self._decoder.closing
 
     def close(self) -> None:
-        self._stream.close()
+        if self._decoder.done:
+            self._leave()
+        else:
+            self._stream.close()
 
 
 class EngineBackend:

@@ -95,7 +95,12 @@ class HttpStream(Protocol):
         ...
 
     def close(self) -> None:
-        """Give the connection back if the body was read to its end, else close the socket. Idempotent, never waits."""
+        """Give the connection back if the body was read to its end, else close the socket. Idempotent, never waits.
+
+        A stream may also have `leave()`, which is called in place of it once the answer is complete: what is still
+        missing is the end of the body, which servers tend to send a moment after the last event. The connection is
+        given back when it comes, and closed if it does not come soon.
+        """
         ...
 
 

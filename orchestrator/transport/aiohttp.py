@@ -95,6 +95,7 @@ class AiohttpTransport:
                 response.headers,
                 pull=_reader(response),
                 release=response.close,
+                ended=response.content.is_eof,
                 failure=partial(self._failure, url, self._connect_s(endpoint)),
                 limit=self._limits.body_bytes,
             )

@@ -49,15 +49,14 @@ class HttpxTransport:
         """See `Transport.send`."""
         response = await self._exchange(request, endpoint)
         try:
-            return await self._stream(request.url, endpoint, response, _raw(response), lambda: None).read_all()
+            return await self._stream(request.url, endpoint, response, _raw(response)).read_all()
         finally:
             await response.aclose()
 
     async def open(self, request: HttpRequest, endpoint: Endpoint) -> BodyStream:
         """See `Transport.open`."""
         response = await self._exchange(request, endpoint)
-        raw = _raw(response)
-        return self._stream(request.url, endpoint, response, raw, partial(self._release, response, raw))
+        return self._stream(request.url, endpoint, response, _raw(response))
 
     async def close(self) -> None:
         """See `Transport.close`."""
@@ -99,13 +98,13 @@ class HttpxTransport:
         endpoint: Endpoint,
         response: Any,
         raw: AsyncGenerator[bytes, None],
-        release: Callable[[], None],
     ) -> BodyStream:
         return BodyStream(
             response.status_code,
             response.headers,
             pull=partial(anext, raw, b""),
-            release=release,
+            release=partial(self._release, response, raw),
+            ended=lambda: response.is_closed,
             failure=partial(self._failure, url, self._connect_s(endpoint)),
             limit=self._limits.body_bytes,
         )

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import zlib
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 
 from orchestrator.errors import ConnectionFailed, MalformedReply, OrchestratorError
 from orchestrator.spec.transport import HttpReply
 
-__all__ = ["BodyStream"]
+__all__ = ["LINGER_S", "BodyStream"]
+
+LINGER_S = 1.0
+"""How long the end of a body may follow an answer that is complete, for its connection to be kept."""
 
 _GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS
 _INFLATED = {"gzip", "x-gzip", "deflate"}
+_LINGERING: set[asyncio.Task[None]] = set()
 _REFUSED = {"br", "zstd", "compress", "x-compress"}
 
 
@@ -25,11 +31,23 @@ class BodyStream:
         status, headers: of the answer.
         pull: raw bytes as they arrive, `b""` at the end of the body.
         release: gives the connection back, or closes it if the body has not ended.
+        ended: whether all of the body has arrived, read or not.
         failure: from the client's exception to ours.
         limit: the most bytes of the body, decompressed.
     """
 
-    __slots__ = ("_closed", "_failure", "_inflate", "_limit", "_pull", "_release", "_room", "headers", "status")
+    __slots__ = (
+        "_closed",
+        "_ended",
+        "_failure",
+        "_inflate",
+        "_limit",
+        "_pull",
+        "_release",
+        "_room",
+        "headers",
+        "status",
+    )
 
     def __init__(
         self,
@@ -38,6 +56,7 @@ class BodyStream:
         *,
         pull: Callable[[], Awaitable[bytes]],
         release: Callable[[], None],
+        ended: Callable[[], bool],
         failure: Callable[[Exception], OrchestratorError],
         limit: int,
     ) -> None:
@@ -45,6 +64,7 @@ class BodyStream:
         self.headers = headers
         self._pull = pull
         self._release = release
+        self._ended = ended
         self._failure = failure
         self._limit = limit
         self._room = limit
@@ -77,6 +97,25 @@ class BodyStream:
         """See `HttpStream.close`."""
         if not self._closed:
             self._closed = True
+            self._release()
+
+    def leave(self) -> None:
+        """See `HttpStream.leave`."""
+        if self._closed or self._ended():
+            self.close()
+            return
+        self._closed = True
+        task = asyncio.get_running_loop().create_task(self._linger())
+        _LINGERING.add(task)
+        task.add_done_callback(_LINGERING.discard)
+
+    async def _linger(self) -> None:
+        try:
+            with suppress(Exception):  # the answer is complete: nobody need know how its connection ends
+                async with asyncio.timeout(LINGER_S):
+                    while await self._pull():
+                        pass
+        finally:
             self._release()
 
     async def _next(self) -> bytes:

@@ -21,6 +21,7 @@ from transport_server import Peer, Request, answer, chunked, served
 
 from orchestrator.errors import ConnectionFailed
 from orchestrator.spec.transport import Endpoint, HttpReply
+from orchestrator.transport.incoming import LINGER_S
 
 
 def test_streams_give_bytes_as_they_arrive(make: Make) -> None:
@@ -138,3 +139,58 @@ def test_streams_read_to_their_end_give_the_connection_back(make: Make) -> None:
             return [reused, server.connections]
 
     assert asyncio.run(main()) == [1, 1]
+
+
+def test_a_complete_answer_waits_for_the_end_of_its_body(make: Make) -> None:
+    """A stream that is left before its body has ended leaves its connection to the next once it has; `read` is over."""
+
+    async def late(peer: Peer, request: Request) -> None:
+        await peer.send(chunked(b"data: [DONE]\n\n", end=False))
+        await asyncio.sleep(0.02)
+        await peer.send(b"0\r\n\r\n")
+
+    async def main() -> int:
+        transport = make()
+        async with served(late) as server:
+            for _ in range(3):
+                stream = await transport.open(post(server.url()), Endpoint())
+                assert await stream.read() == b"data: [DONE]\n\n"
+                stream.leave()
+                stream.leave()
+                stream.close()
+                with pytest.raises(ConnectionFailed):
+                    await stream.read()
+                await asyncio.sleep(0.06)
+            await transport.close()
+            return server.connections
+
+    assert asyncio.run(main()) == 1
+
+
+def test_a_body_without_end_is_not_waited_for(make: Make) -> None:
+    """A connection whose body does not end is closed a second after it was left, or with its transport or loop."""
+
+    async def on_and_on(peer: Peer, request: Request) -> None:
+        await peer.send(chunked(b"data: [DONE]\n\n", end=False))
+        await peer.until_gone()
+
+    async def main() -> tuple[int, int]:
+        transport = make()
+        async with served(on_and_on) as server:
+            stream = await transport.open(post(server.url()), Endpoint())
+            await stream.read()
+            stream.leave()
+            await asyncio.sleep(0.3)
+            lingering = server.open
+            await until(lambda: server.open == 0, within_s=5)
+            stream = await transport.open(post(server.url()), Endpoint())
+            await stream.read()
+            stream.leave()
+            await transport.close()
+            await until(lambda: server.open == 0, within_s=LINGER_S / 2)
+            stream = await transport.open(post(server.url()), Endpoint())
+            await stream.read()
+            stream.leave()
+            return lingering, server.connections
+
+    assert asyncio.run(main()) == (1, 3)
