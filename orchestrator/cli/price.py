@@ -106,7 +106,7 @@ def _usage(task: str, input_tokens: int | None, output_tokens: int | None, cache
         output_tokens=output_tokens or 0,
         cache_read_tokens=cached,
         search_units=units,
-        extras={"output_image": 0, "output_video": 0},
+        extras={"output_image": 0, "output_video": 0},  # not told apart, they would have no price on special terms
     )
 
 

@@ -112,7 +112,7 @@ def _usage(one: Mapping[str, Any]) -> Usage:
         extras=_extras(terms),
         search_units=units if isinstance(units, int | float) else None,
         source="estimate" if one.get("usage_source") == "estimate" else "vendor",
-        raw=terms if isinstance(terms, dict) else None,
+        raw=terms if isinstance(terms, dict) else {},
     )
 
 

@@ -133,7 +133,7 @@ def _charge_output(buckets: dict[str, Decimal], rates: Rates, usage: Usage) -> N
         tokens -= usage.output_audio_tokens
         _bill(buckets, rates, "output_audio", usage.output_audio_tokens)
     if usage.extras or (tokens and ("output_image" in rates or "output_video" in rates)):
-        tokens -= _charge_pictures(buckets, rates, usage.extras or _NO_EXTRAS, tokens)
+        tokens -= _charge_pictures(buckets, rates, usage)
     if "reasoning" in rates and tokens:
         tokens -= _charge_reasoning(buckets, rates, usage)
     if tokens:
@@ -142,12 +142,14 @@ def _charge_output(buckets: dict[str, Decimal], rates: Rates, usage: Usage) -> N
         _bill(buckets, rates, "output", tokens)
 
 
-def _charge_pictures(buckets: dict[str, Decimal], rates: Rates, extras: Mapping[str, int], tokens: int) -> int:
-    """Images and video in the answer, which nobody bills as text."""
+def _charge_pictures(buckets: dict[str, Decimal], rates: Rates, usage: Usage) -> int:
+    """Images and video in the answer, which nobody bills as text. A usage that no vendor sent has none unless told."""
+    extras = usage.extras or _NO_EXTRAS
     charged = 0
     for bucket in ("output_image", "output_video"):
         count = extras.get(bucket)
-        if count is None and tokens and bucket in rates and rates[bucket] != rates.get("output"):
+        unknown = count is None and usage.raw is not None and usage.output_tokens
+        if unknown and bucket in rates and rates[bucket] != rates.get("output"):
             raise Unpriced(f"{bucket} tokens are not told apart, and priced apart")
         if count:
             _bill(buckets, rates, bucket, count)

@@ -19,6 +19,7 @@ providers:
   eu: {kind: openai, api_key: {env: NO_SUCH_KEY}, base_url: "https://eu.api.openai.com/v1"}
   aws: {kind: bedrock, region: eu-west-2}
   claude: {kind: anthropic, api_key: {env: NO_SUCH_KEY}}
+  gemini: {kind: google, api_key: {env: NO_SUCH_KEY}}
 deployments:
   sol: {provider: eu, model: gpt-6-sol, defaults: {provider_options: {openai: {service_tier: flex}}}}
   four: {provider: eu, model: gpt-4o}
@@ -28,8 +29,10 @@ deployments:
     model: minimax.minimax-m2.5
     defaults: {provider_options: {bedrock: {performanceConfig: {latency: optimized}}}}
   us: {provider: claude, model: claude-opus-5}
+  painter: {provider: gemini, model: gemini-2.5-flash-image}
 routes:
   answer: {task: chat, pick: [sol, four, london, latency]}
+  draw: {task: chat, pick: painter}
   home: {task: chat, pick: us, defaults: {provider_options: {anthropic: {inference_geo: us, speed: fast}}}}
 """
 
@@ -59,6 +62,12 @@ def test_price_is_by_tier_and_place(file: str) -> None:
     (us,) = answered(price, "home", "--input-tokens", "1000", "--output-tokens", "100", "--file", file)["deployments"]
     assert us["terms"] == ["speed fast", "inference geo us"]
     assert us["call"]["total_usd"] == "0.0165"  # (1000 * 10 + 100 * 50) * 1.1 per million
+
+
+def test_a_model_that_draws_has_a_price_for_words(file: str) -> None:
+    """A quote is for text: what a picture costs is known when it was made."""
+    (one,) = answered(price, "draw", "--input-tokens", "1000", "--output-tokens", "100", "--file", file)["deployments"]
+    assert one["call"]["total_usd"] == "0.00055"  # (1000 * 0.3 + 100 * 2.5) per million
 
 
 def test_check_says_what_is_not_the_list_price(file: str) -> None:
