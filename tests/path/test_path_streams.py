@@ -304,3 +304,33 @@ def test_stream_must_be_entered():
             _ = stream.reply
 
     world.run(scenario)
+
+
+class Leavable(Slow):
+    """A body whose transport can tell a complete answer from one that was given up."""
+
+    def __init__(self, *pieces):
+        super().__init__(*pieces)
+        self.left = False
+
+    def leave(self):
+        self.left = True
+
+
+@pytest.mark.parametrize("complete", [True, False])
+def test_only_a_complete_answer_may_keep_its_connection(complete):
+    """A stream is left once the vendor has said everything, and closed at once where its reader gives it up."""
+    world = slow_world()
+    body = Leavable(bytes_of("hel", "lo", done=True) if complete else bytes_of("hel"))
+
+    async def open_(request, endpoint):
+        return body
+
+    world.transport.open = open_
+
+    async def scenario(llm):
+        async with llm.stream("answer", "hi") as stream:
+            await anext(aiter(stream))
+
+    world.run(scenario)
+    assert (body.left, body.closed) == (complete, not complete)
