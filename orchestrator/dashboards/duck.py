@@ -221,9 +221,9 @@ def _percentiles(row: Sequence[Any]) -> Percentiles:
     return Percentiles.of(answered, _ms(whole), streamed, _ms(first))
 
 
-def _ms(found: Sequence[int] | None) -> Sequence[float | None]:
+def _ms(found: Sequence[int | None]) -> Sequence[float | None]:
     """Milliseconds of codes; see `statements`."""
-    return [None] * 3 if found is None else [code % 1000 * 10 ** (code // 1000) / 1000 for code in found]
+    return [None if code is None else code % 1000 * 10 ** (code // 1000) / 1000 for code in found]
 
 
 def _code(us: int | None) -> int | None:

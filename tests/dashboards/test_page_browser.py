@@ -209,7 +209,7 @@ def test_a_screen_reader_meets_names_for_everything(report):
         assert len(charts) == 6
         tables = {name for role, name in told if role == "table"}
         assert all(any(name.startswith(table) for table in tables) for name in charts)
-        assert [name for role, name in told if role == "heading"][0] == "What the calls cost"
+        assert next(name for role, name in told if role == "heading") == "What the calls cost"
 
     on_page(report[1], visit)
 
