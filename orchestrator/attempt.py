@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from random import Random
 from typing import Any, Literal, Protocol
@@ -119,6 +119,17 @@ class Exchange:
     repair: bool = False
     misfit: Message | None = None
     """An answer that does not fit its schema, and that the model could correct."""
+
+    def usage(self, result: Any) -> Usage:
+        """What an answer took: the vendor's counts, completed by an estimate where they have none of the input."""
+        known: Usage | None = result.usage
+        if known is not None and (known.input_tokens is not None or known.search_units is not None):
+            return known
+        estimate = self.call.rules.estimate(self.request, result, self.deployment.frame)
+        if known is None:
+            return estimate
+        output = estimate.output_tokens if known.output_tokens is None else known.output_tokens
+        return replace(known, input_tokens=estimate.input_tokens, output_tokens=output, source="estimate")
 
     def begin(self) -> None:
         """It is on its way."""

@@ -230,7 +230,7 @@ class Pipeline:
             if call.expectation and error.retryable:
                 exchange.misfit = result.message
             error.request_id = answer.request_id
-            exchange.fail(error, usage=self._usage(exchange, result), served=result.model, verdict="answered")
+            exchange.fail(error, usage=exchange.usage(result), served=result.model, verdict="answered")
             raise
         return answer
 
@@ -272,15 +272,9 @@ class Pipeline:
         exchange.deployment.health.measured(took_s, now)
         call.route.pace.slowest(stream=call.stream).add(took_s, now)
 
-    def _usage(self, exchange: Exchange, result: Any) -> Usage:
-        usage: Usage | None = result.usage
-        if usage is None:
-            usage = exchange.call.rules.estimate(exchange.request, result, exchange.deployment.frame)
-        return usage
-
     def _reply(self, call: Call, exchange: Exchange, answer: Answer) -> Any:
         result = answer.result
-        usage = self._usage(exchange, result)
+        usage = exchange.usage(result)
         deployment, now = exchange.deployment, self._clock.monotonic()
         self._measure(exchange, now)
         if deployment.learning is not None:

@@ -95,7 +95,7 @@ class OpenStream:
         self._source.close()
         exchange, call = self._exchange, self._exchange.call
         result = self._collector.result()
-        usage = result.usage or call.rules.estimate(exchange.request, result, exchange.deployment.frame)
+        usage = exchange.usage(result)
         try:
             call.output = expect(call.expectation, result)
         except (MalformedReply, ContentFiltered) as error:

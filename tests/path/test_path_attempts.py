@@ -274,6 +274,18 @@ def test_vendor_usage_missing_is_estimated_and_marked():
     assert reply.cost.total > 0
 
 
+def test_vendor_usage_without_the_input_is_completed_and_marked():
+    """A reply that counts its answer alone has that count, and an estimate of the prompt, and says so."""
+    body = orjson.loads(completion("four words of text", output_tokens=77).body)
+    del body["usage"]["prompt_tokens"]
+    world = World({"a": HttpReply(200, {}, orjson.dumps(body))})
+    reply = world.run(ask)
+    assert (reply.usage.source, reply.usage.output_tokens) == ("estimate", 77)
+    assert reply.usage.input_tokens > 0
+    assert reply.cost.estimated
+    assert reply.cost.total > 0
+
+
 def test_rotated_credential_gets_one_more_try(tmp_path):
     """After a 401 the secret's file is read again; a new key is tried once on the same deployment."""
     key = tmp_path / "key"
