@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -77,13 +76,11 @@ class _Answer:
 
 
 def _route(config: Config, name: str) -> RouteConfig:
-    from orchestrator.errors import ConfigError  # noqa: PLC0415
+    from orchestrator.cli.naming import no_route  # noqa: PLC0415
 
     found = config.routes.get(name)
     if found is None:
-        near = get_close_matches(name, config.routes, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"routes: {', '.join(sorted(config.routes)) or 'none'}"
-        raise ConfigError(f"no route {name!r}; {hint}")
+        raise no_route(name, config.routes)
     return found
 
 

@@ -110,7 +110,7 @@ def test_what_is_retired_or_unknown_is_said(file: Path) -> None:
     [
         ("mini", "nobody", None, "no deployment 'nobody'"),
         ("mini", "nope/x", None, "unknown provider kind 'nope'"),
-        ("mini", "opus", "anser", "no route 'anser'; routes: answer"),
+        ("mini", "opus", "anser", "no route 'anser'; did you mean 'answer'?"),
     ],
 )
 def test_unknown_names(file: Path, a: str, b: str, route: str | None, message: str) -> None:

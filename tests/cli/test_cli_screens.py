@@ -46,9 +46,12 @@ routes:
     task: chat
     pick: {{weighted: {{small: 9, large-with-a-long-name-of-its-own: 1}}}}
     then: [free]
-    defaults: {{max_output_tokens: 800}}
     when: [{{tenant: acme, pick: large-with-a-long-name-of-its-own}}]
-  extract: {{task: chat, pick: {{cheapest: [large-with-a-long-name-of-its-own, small]}}, require: [tools]}}
+  extract:
+    task: chat
+    pick: {{cheapest: [large-with-a-long-name-of-its-own, small]}}
+    require: [tools]
+    defaults: {{max_output_tokens: 800}}
   search: {{task: embed, pick: vectors}}
 budgets: {{per: tenant, usd: 5, window: day}}
 """
@@ -98,7 +101,7 @@ COMMANDS: dict[str, list[str]] = {
     "routes-one": ["routes", "--route", "answer", "--tenant", "acme"],
     "price": ["price", "answer", "--input-tokens", "1000", "--output-tokens", "300", "--calls", "100000"],
     "diff": ["diff", "small", "large-with-a-long-name-of-its-own", "--route", "extract"],
-    "chat": ["chat", "answer", "Which plan?", "--no-stream"],
+    "chat": ["chat", "extract", "Which plan?", "--no-stream"],
     "chat-unknown": ["chat", "anwser", "Which plan?"],
     "chat-model-info": ["chat", "extract", "--model-info"],
     "embed": ["embed", "search", "Which plan includes single sign-on?", "A second text that is a good deal longer"],

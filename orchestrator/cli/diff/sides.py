@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from orchestrator.cli.naming import no_route
 from orchestrator.config import (
     Config,
     DeploymentConfig,
@@ -67,8 +68,7 @@ def read_sides(a: str, b: str, file: Path | None, route: str | None) -> Sides:
     data, directory = _read(file)
     config = _load(data, directory, (a, b))
     if route is not None and route not in config.routes:
-        known = ", ".join(sorted(set(config.routes) - {_route(a), _route(b)})) or "none"
-        raise ConfigError(f"no route {route!r}; routes: {known}")
+        raise no_route(route, set(config.routes) - {_route(a), _route(b)})
     chosen = config.routes[route] if route else None
     return Sides(a=_side(a, config), b=_side(b, config), route_name=route, route=chosen)
 

@@ -6,11 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
-from difflib import get_close_matches
 
+from orchestrator.cli.naming import no_route
 from orchestrator.config import Config, PickConfig, RouteConfig, WhenConfig, model_profile
 from orchestrator.config.schema import LimitsConfig
-from orchestrator.errors import ConfigError
 from orchestrator.policies.pick import Sticky
 from orchestrator.policies.route import Ordered
 from orchestrator.registry import find
@@ -83,9 +82,7 @@ def plans(config: Config, caller: Caller, route: str | None) -> tuple[Plan, ...]
         ConfigError: there is no such route.
     """
     if route is not None and route not in config.routes:
-        near = get_close_matches(route, config.routes, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"routes: {', '.join(sorted(config.routes))}"
-        raise ConfigError(f"no route {route!r}; {hint}")
+        raise no_route(route, config.routes)
     names = [route] if route is not None else list(config.routes)
     return tuple(_plan(name, config, caller) for name in names)
 
