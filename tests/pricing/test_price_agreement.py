@@ -134,6 +134,10 @@ def sells(model: Any, context: dict[str, str]) -> bool:
     return any(variant.when == context for variant in model.price_variants or ())
 
 
+OTHERWISE = ("us-gov.", "gpt-4o-mini-search-preview")
+"""Ids that have a row of their own by LiteLLM's map, and share another one there."""
+
+
 def literal_ids(clause: Any) -> Iterator[str]:
     """Ids that a clause lists in so many words."""
     if hasattr(clause, "or_"):
@@ -154,7 +158,7 @@ def test_model_ids_resolve_as_in_genai_prices() -> None:
             for asked in (model.id, *snapshots, *literal_ids(model.match)):
                 found = provider.find_model(asked, all_providers=providers)
                 here = bundled().resolve(provider.id, asked)
-                if found is not None and not asked.startswith("us-gov."):  # whose prices LiteLLM's map has
+                if found is not None and not asked.startswith(OTHERWISE):
                     compared += 1
                     assert here is not None, asked
                     assert here.endswith(f"/{found.id}"), (asked, here, found.id)

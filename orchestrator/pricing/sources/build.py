@@ -113,7 +113,7 @@ class _Joining:
             adopt_weekdays(row, windows)
             return None  # its price is that of the dear hours, and not to be compared
         odd = differences(row, other, self._date)
-        if other is not None and odd and (_is_its_own(vendor, model, known) or _sets_its_own_prices(vendor, known)):
+        if other is not None and odd and _is_its_own(vendor, model, known, odd):
             at = {"at": "us-gov"} if model.startswith(_GOVERNMENT) else {}
             self._rows.setdefault(f"{vendor}/{model}", at | other)
             return {"row": f"{vendor}/{model}", **{bucket: pair[::-1] for bucket, pair in odd.items()}}
@@ -126,19 +126,22 @@ class _Joining:
         return {"row": known, **odd} if odd else None
 
 
-def _is_its_own(vendor: str, model: str, known: str) -> bool:
-    """Whether an id of AWS says where a model runs, and the row found for it does not."""
-    if vendor != "aws" or model.startswith(_GOVERNMENT):
-        return vendor == "aws"
-    return model.startswith(_PROFILES) and not known.startswith(("aws/regional.", "aws/global."))
+def _is_its_own(vendor: str, model: str, known: str, odd: Mapping[str, Any]) -> bool:
+    """Whether the first source has a model under another's row for want of a row of its own."""
+    if vendor == "azure":
+        return _sets_its_own_prices(known)
+    if vendor == "aws":  # the id says where the model runs, and the row found for it does not
+        blind = not known.startswith(("aws/regional.", "aws/global."))
+        return model.startswith(_GOVERNMENT) or (blind and model.startswith(_PROFILES))
+    # A model that searches before every answer, found by the rule of one that may search.
+    return "-search-" in model and odd.keys() == {"web_search"}
 
 
-def _sets_its_own_prices(vendor: str, known: str) -> bool:
+def _sets_its_own_prices(known: str) -> bool:
     """The first source has a reseller's models at their makers' prices. Azure does sell OpenAI's and Anthropic's so,
     but others and open weights at its own.
     """
-    theirs = known.startswith(("azure/", "openai/", "anthropic/")) and not known.startswith("openai/gpt-oss")
-    return vendor == "azure" and not theirs
+    return known.startswith("openai/gpt-oss") or not known.startswith(("azure/", "openai/", "anthropic/"))
 
 
 def _correct(rows: dict[str, Row]) -> None:
