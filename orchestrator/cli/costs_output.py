@@ -13,14 +13,21 @@ from rich import box
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
-from orchestrator.dashboards.query import Query
+from orchestrator.dashboards.query import Query, of_budgets
 from orchestrator.dashboards.tally import Findings, Key, Measures, Percentiles, summed
 
 __all__ = ["as_csv", "as_json", "print_table"]
 
 _TIMES = {"day", "hour"}
 _NONE = Percentiles()
+_MARK = ""
+"""Heading of the column that says where a sum is not all."""
+
+_LONGEST = 32
+_GAP = 2
+_DROPPED = ("p50 ms", "p95 ms", "output", "input")
 
 
 def _ordered(found: Findings, query: Query) -> list[Key]:
@@ -77,49 +84,68 @@ def as_csv(found: Findings, query: Query) -> str:
 
 
 def print_table(found: Findings, query: Query, top: int) -> None:
-    """Print the dearest rows, the sum, and what the sum leaves out."""
+    """Print the dearest rows, the sum, and what the sum leaves out; as many columns as the terminal is wide."""
     console = Console()
     keys = _ordered(found, query)
     shown, rest = keys[:top], keys[top:]
-    table = Table(box=box.SIMPLE_HEAD, header_style="dim", show_footer=False)
-    for name in query.by:
-        table.add_column(name, overflow="fold", max_width=32)
-    for name in ("calls", "input", "output", "p50 ms", "p95 ms", "USD"):
-        table.add_column(name, justify="right", no_wrap=True)
-    for key in shown:
-        table.add_row(*_names(key), *_numbers(found.cells[key], _percentiles(found, query, key)))
+    rows = [(_names(key), _numbers(found.cells[key], _percentiles(found, query, key))) for key in shown]
     if rest:
-        names = _padded(f"{len(rest)} more", query.by)
-        table.add_row(*names, *_numbers(summed(found.cells[key] for key in rest), _NONE), style="dim")
-    table.add_section()
-    table.add_row(*_padded("total", query.by), *_numbers(found.total(), _percentiles(found, query, None)), style="bold")
+        more = _numbers(summed(found.cells[key] for key in rest), _NONE)
+        rows.append((_padded(f"{len(rest)} more", query.by), more))
+    rows.append((_padded("total", query.by), _numbers(found.total(), _percentiles(found, query, None))))
+    kept = _fitting(query.by, rows, console.width)
+    table = Table(box=box.SIMPLE_HEAD, header_style="dim", pad_edge=False, padding=(0, 1, 0, 0))
+    for name in query.by:
+        table.add_column(name, overflow="fold", max_width=_LONGEST)
+    for name in kept:
+        table.add_column(name, justify="left" if name == _MARK else "right", no_wrap=True)
+    styles = [None] * len(shown) + ["dim"] * bool(rest) + ["bold"]
+    for (names, numbers), style in zip(rows, styles, strict=True):
+        if style == "bold":
+            table.add_section()
+        table.add_row(*names, *(numbers[name] for name in kept), style=style)
     console.print(table)
-    for note in _notes(found):
+    for note in _notes(found, query):
         console.print(note, highlight=False)
 
 
-def _names(key: Key) -> list[str]:
-    return ["[dim]none[/]" if value is None else escape(_printable(value)) for value in key]
+def _fitting(by: Sequence[str], rows: Sequence[tuple[list[Text], dict[str, str]]], width: int) -> list[str]:
+    """The columns of numbers for which there is room beside the names; those that say least go first."""
+    names = [max(len(name), *(row[place].cell_len for row, _ in rows)) for place, name in enumerate(by)]
+    taken = sum(min(each, _LONGEST) + _GAP for each in names)
+    kept = {name: max(len(name), *(len(row[name]) for _, row in rows)) + _GAP for name in rows[0][1]}
+    if not any(row[_MARK] for _, row in rows):
+        del kept[_MARK]
+    for name in _DROPPED:
+        if taken + sum(kept.values()) <= width:
+            break
+        del kept[name]
+    return list(kept)
+
+
+def _names(key: Key) -> list[Text]:
+    return [Text("none", style="dim") if value is None else Text(_printable(value)) for value in key]
 
 
 def _printable(value: str) -> str:
     return "".join(one if one.isprintable() else "?" for one in value)
 
 
-def _padded(first: str, by: Sequence[str]) -> list[str]:
-    return [first, *[""] * (len(by) - 1)]
+def _padded(first: str, by: Sequence[str]) -> list[Text]:
+    return [Text(first), *[Text()] * (len(by) - 1)]
 
 
-def _numbers(part: Measures, latency: Percentiles) -> list[str]:
-    marked = _usd(part.cost_usd) + (" [yellow]+ ?[/]" if part.unpriced else "")
-    return [
-        f"{part.calls:,}",
-        _short(part.input_tokens),
-        _short(part.output_tokens),
-        _ms(latency.p50_ms),
-        _ms(latency.p95_ms),
-        marked,
-    ]
+def _numbers(part: Measures, latency: Percentiles) -> dict[str, str]:
+    nothing_known = part.unpriced and part.unpriced == part.attempts
+    return {
+        "calls": f"{part.calls:,}",
+        "input": _short(part.input_tokens),
+        "output": _short(part.output_tokens),
+        "p50 ms": _ms(latency.p50_ms),
+        "p95 ms": _ms(latency.p95_ms),
+        "USD": "" if nothing_known else _usd(part.cost_usd),
+        _MARK: "?" if nothing_known else "+ ?" if part.unpriced else "",
+    }
 
 
 def _ms(value: float | None) -> str:
@@ -140,16 +166,18 @@ def _usd(amount: Decimal) -> str:
     return f"{amount:,.{digits}f}"
 
 
-def _notes(found: Findings) -> list[str]:
+def _notes(found: Findings, query: Query) -> list[str]:
     total, faults = found.total(), found.faults.as_json()
     notes = []
     if total.unpriced:
         notes.append(
-            f"[yellow]+ ?[/]: {total.unpriced:,} attempts with {total.unpriced_tokens:,} tokens have no known price"
+            f"[yellow]?[/]: {total.unpriced:,} attempts with {total.unpriced_tokens:,} tokens have no known price"
             " and are in no sum:"
         )
         ranked = sorted(found.reasons.items(), key=lambda item: (-item[1], item[0]))
         notes += [f"  {count:,}: {escape(_printable(reason))}" for reason, count in ranked[:5]]
+    if of_budgets(query.by):
+        notes.append("What several budgets count is in the row of each, and in the total once.")
     if total.lost_usd:
         notes.append(f"{_usd(total.lost_usd)} USD went to attempts that failed.")
     if total.estimated_usd:

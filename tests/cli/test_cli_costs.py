@@ -33,8 +33,8 @@ def folder(tmp_path):
     return tmp_path
 
 
-def run(folder, *arguments, stdin=None):
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "COLUMNS": "80"}
+def run(folder, *arguments, stdin=None, width="80"):
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "COLUMNS": width}
     command = [sys.executable, "-W", "error", "-m", "orchestrator", "costs", *arguments]
     return subprocess.run(
         command, cwd=folder, env=environment, capture_output=True, text=True, timeout=60, check=False, input=stdin
@@ -61,6 +61,18 @@ def test_no_number_is_cut(folder):
     assert max(map(len, done.stdout.splitlines())) <= 80
     assert "…" not in done.stdout
     assert " 0.000003" in done.stdout
+
+
+@pytest.mark.parametrize(("width", "columns"), [("60", "calls USD"), ("80", "calls input output USD"),
+                                                ("140", "calls input output p50 ms p95 ms USD")])  # fmt: skip
+def test_columns_that_say_least_go_when_there_is_no_room(folder, width, columns):
+    """A table is as wide as the terminal at most, and cuts no name for a percentile."""
+    done = run(folder, "calls.jsonl", "--by", "model", "--by", "tenant", "--by", "tag:quite-a-long-name", width=width)
+    rows = done.stdout.splitlines()
+    assert max(map(len, rows)) <= int(width)
+    heading = next(row for row in rows if "calls" in row)
+    assert heading.split() == ["model", "tenant", "tag:quite-a-long-name", *columns.split()]
+    assert "…" not in done.stdout
 
 
 @pytest.mark.parametrize("engine", ["python", "duckdb"])
