@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
+import contextlib
 import os
 import threading
 import weakref
@@ -95,6 +97,12 @@ class LoopPools(Generic[PoolT]):
                 self._guards.pop(key, None)
             await self._dispose(pool)
 
+    def at_exit(self) -> None:
+        """Let go of all that nobody closed: the process ends, and its sockets with it."""
+        for pool in list(self._pools.values()):
+            with contextlib.suppress(Exception):
+                self._forget(pool)
+
     def _sweep(self) -> None:
         for key in [key for key in self._pools if key[0].is_closed()]:
             self._guards.pop(key, None)
@@ -109,4 +117,11 @@ def _after_fork_in_child() -> None:
         pools.forked()
 
 
+def _at_exit() -> None:
+    # Collected after this, a pool would complain on standard error about a client that lived as long as its process.
+    for pools in list(_ALL):
+        pools.at_exit()
+
+
+atexit.register(_at_exit)
 os.register_at_fork(after_in_child=_after_fork_in_child)

@@ -56,6 +56,7 @@ BUSY = refused(503, "The engine is overloaded.", "server_error")
 PAGE = HttpReply(404, {"content-type": "text/html"}, b"<html><body>Not Found</body></html>")
 NOT_FOUND = json_reply({"detail": "Not Found"}, status=404)
 LOGIN = HttpReply(200, {"content-type": "text/html"}, b"<html><body>Please log in</body></html>")
+UNKNOWN = refused(404, "Unknown request URL: POST /chat/completions.", "invalid_request_error", "unknown_url")
 MOVED = HttpReply(301, {"location": "https://elsewhere.example"}, b"")
 
 TROUBLE: dict[str, tuple[str, Callable[[HttpRequest], Any] | HttpReply]] = {
@@ -69,6 +70,7 @@ TROUBLE: dict[str, tuple[str, Callable[[HttpRequest], Any] | HttpReply]] = {
     "the vendor is busy": ("answer", BUSY),
     "a page instead of an answer": ("house", PAGE),
     "a wrong path": ("house", NOT_FOUND),
+    "no /v1 in the address": ("house", UNKNOWN),
     "a login page": ("house", LOGIN),
     "a redirection": ("house", MOVED),
     "two vendors, two reasons": ("safe", lambda request: DOWN if "openai" in request.url else WRONG_KEY),
