@@ -27,8 +27,9 @@ def repricer(source: str) -> Repricer:
     """Prices lines by `book` (the bundled one), by a book's file, or by a file of own prices.
 
     Own prices are YAML or JSON, `vendor/model: {input: 0.15, output: 0.6}`, as in a deployment's `price`; what they do
-    not name is priced by the bundled book. A line keeps its dollars if they never came from a book (prices of the
-    configuration, models that cost nothing) or if nothing was used.
+    not name is priced by the bundled book. The discount that a line was written with is off a book's prices, not off
+    own ones. A line keeps its dollars if they never came from a book (prices of the configuration, models that cost
+    nothing) or if nothing was used.
 
     Raises:
         ConfigError: the file cannot be read, or is neither.
@@ -82,7 +83,7 @@ class _Prices:
         if row is None:
             return None, f"the price book has no row for {asked}", None
         factor = as_money(one.get("price_factor"))
-        if factor is not None:
+        if factor is not None and row.source != "config":
             row = row.scaled(factor)
         cost = row.cost(_usage(one), at=_time(one.get("priced_at") or line.get("ts")))
         return cost.total, cost.unknown, asked if cost.price_row == "config" else cost.price_row

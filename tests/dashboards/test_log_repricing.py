@@ -31,6 +31,7 @@ MODELS = [
     ("anthropic", "claude-sonnet-4-5"),
     ("cohere", "rerank-v3.5"), ("google", "gemini-2.5-pro"), ("deepseek", "deepseek-chat"), ("openai", "no-such-model"),
 ]  # fmt: skip
+DISCOUNT = st.sampled_from([None, "15%", "33.333%", "100%"])
 COUNT = st.none() | st.integers(0, 300_000)
 TERM = st.sampled_from([
     None, {"service_tier": "flex"}, {"service_tier": "priority"}, {"service_tier": "batch"}, {"speed": "fast"},
@@ -50,10 +51,10 @@ def usages(draw):
     return Usage(**counts, search_units=units, source=draw(st.sampled_from(["vendor", "estimate"])), raw=draw(TERM))
 
 
-def priced(number, vendor, model, usage, at):
+def priced(number, vendor, model, usage, at, discount=None):
     """An attempt with its cost, as the library prices it."""
     kind = find(vendor if vendor in {"openai", "anthropic", "cohere", "google", "deepseek"} else "openai")
-    provider, deployment = ProviderConfig(kind=vendor), DeploymentConfig(provider="p", model=model)
+    provider, deployment = ProviderConfig(kind=vendor), DeploymentConfig(provider="p", model=model, discount=discount)
     cost = tariff(provider, deployment, kind)(usage, None, datetime.fromtimestamp(at, UTC))
     return Attempt(
         number=number, deployment=f"d{number}", provider="p", model=model, duration_ms=1.0, usage=usage, cost=cost,
@@ -67,12 +68,14 @@ def rendered(attempts):
 
 @settings(max_examples=300, deadline=None)
 @given(
-    uses=st.lists(st.tuples(st.sampled_from(MODELS), usages()), min_size=1, max_size=3),
+    uses=st.lists(st.tuples(st.sampled_from(MODELS), usages(), DISCOUNT), min_size=1, max_size=3),
     at=st.floats(1_700_000_000, 1_800_000_000),
 )
 def test_the_same_book_gives_the_same_dollars(uses, at):
-    """Whatever was used at whatever time, a line priced again with its own book has the same dollars and reasons."""
-    attempts = tuple(priced(i, *model, usage, at) for i, (model, usage) in enumerate(uses, 1))
+    """Whatever was used at whatever time and discount, a line priced again with its own book has the same dollars and
+    reasons.
+    """
+    attempts = tuple(priced(i, *model, usage, at, off) for i, (model, usage, off) in enumerate(uses, 1))
     before, after = parse(rendered(attempts)), parse(rendered(attempts), repricer("book"))
     assert [use.adds for use in after.uses] == [use.adds for use in before.uses]
     assert [use.adds.cost_usd for use in after.uses] == [one.cost.total or 0 for one in attempts]
@@ -102,6 +105,20 @@ def test_own_prices(tmp_path):
     name = one_line(tmp_path)
     was = gather([name], Query()).total()
     assert gather([name], Query(), reprice=repricer(str(prices))).total() == was
+
+
+def test_a_discount_is_off_a_books_prices_and_not_off_own_ones(tmp_path):
+    """Priced again by another book, 15 % stay off; own prices are what is paid, as in the configuration."""
+    usage = Usage(input_tokens=1_000_000, output_tokens=0)
+    path, prices = tmp_path / "calls.jsonl", tmp_path / "prices"
+    path.write_bytes(rendered((priced(1, "openai", "gpt-4o-mini", usage, START, "15%"),)) + b"\n")
+    row = {"openai/gpt-4o-mini": {"input": "2", "output": "9"}}
+    for data, dollars in (
+        ({"version": "v", "sources": [], "vendors": {}, "fallbacks": {}, "rows": row}, "1.7"),
+        (row, "2"),
+    ):
+        prices.write_text(json.dumps(data))
+        assert gather([str(path)], Query(), reprice=repricer(str(prices))).total().cost_usd == Decimal(dollars)
 
 
 def test_another_book(tmp_path):
