@@ -224,7 +224,7 @@ class Admission:
             return None
         reservation = Reservation(gate, claim, self._clock.monotonic)
         spending: Spending | None = None
-        if self._cashier is not None and self._cashier.budgets.rules:
+        if self._cashier is not None and self._cashier.budgets.any:
             try:
                 spending = await self._cashier.hold(call, candidate, request)
             except OrchestratorError as refusal:

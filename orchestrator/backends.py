@@ -183,7 +183,8 @@ class WireBackend:
             error.status = error.status or reply.status
             error.request_id = error.request_id or id_
             raise
-        return Answer(result, encoded.warnings, id_, self._limits(reply.headers))
+        limits = self._read_limits(reply.headers) if self._read_limits is not None else ()
+        return Answer(result, encoded.warnings, id_, limits)
 
     async def open(self, request: ChatRequest, *, timeout_s: float, strict: bool) -> Source:
         """See `Backend.open`."""

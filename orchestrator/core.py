@@ -111,10 +111,6 @@ class Core:
         past = Recollection(Path(path), self._budgets, spent, self.clock) if path else None
         return Cashier(self._budgets, spent, self.clock, past)
 
-    @property
-    def _files(self) -> bool:
-        return self._watcher is not None or bool(self.snapshot.credentials)
-
     @classmethod
     def from_file(cls, path: str | Path, *, watch: bool, **seams: Any) -> Core:
         """Read a file and, with `watch`, keep up with it."""
@@ -146,7 +142,7 @@ class Core:
             raise OrchestratorError("the client is closing and takes no more calls", retryable=True)
         if self.log.required is not None:
             self.log.required.check()
-        if self._files and self.clock.monotonic() >= self._look_at:
+        if (self._watcher is not None or self.snapshot.credentials) and self.clock.monotonic() >= self._look_at:
             self._look_at = self.clock.monotonic() + _LOOK_EVERY_S
             Thread(target=self.look, name="orchestrator-look", daemon=True).start()
         return self.snapshot

@@ -152,7 +152,11 @@ class Pipeline:
             exchange = repair or await self._admission.admit(call)
             repair = None
             try:
-                return exchange, await self._watched(exchange, act)
+                if len(call.progress.order) == 1:
+                    return exchange, await act(exchange)
+                # Where others can be asked, an attempt that stays silent must not use up the call's time.
+                with Vigil(exchange, self._clock, self._admission.alternative):
+                    return exchange, await act(exchange)
             except UnsupportedFeature as error:
                 exchange.withdraw()
                 call.progress.barred[exchange.deployment.name] = error
@@ -172,14 +176,6 @@ class Pipeline:
                     maybe_billed=True,
                 )
                 raise
-
-    async def _watched(self, exchange: Exchange, act: Callable[[Exchange], Awaitable[T]]) -> T:
-        """Where others can be asked, an attempt that stays silent must not use up the call's time."""
-        call = exchange.call
-        if len(call.progress.order) == 1:
-            return await act(exchange)
-        with Vigil(exchange, self._clock, self._admission.alternative):
-            return await act(exchange)
 
     async def _repair(self, exchange: Exchange, error: OrchestratorError) -> Exchange | None:
         """One attempt to have a misfit corrected by who made it. It counts no failure: the vendor did answer."""

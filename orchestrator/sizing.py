@@ -78,7 +78,9 @@ def chat_tokens(request: ChatRequest, frame: Frame = PLAIN) -> int:
     """Input tokens of a chat, roughly."""
     messages, tools = request.messages, request.tools
     total = frame.request + frame.message * len(messages)
-    total += sum([part_tokens(part) for message in messages for part in message.parts])
+    for message in messages:
+        for part in message.parts:
+            total += estimate_tokens(part.text) if type(part) is Text else part_tokens(part)
     if tools:
         total += frame.tools + _TOOL * len(tools)
         for tool in tools:

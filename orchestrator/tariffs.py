@@ -157,7 +157,7 @@ class _BookPrices:
         self._rows: dict[str | None, PriceRow | None] = {}
 
     def __call__(self, usage: Usage, served: str | None, at: datetime, /) -> Cost:
-        row = self._row(served)
+        row = self._rows.get(served) or self._row(served)
         if row is None:
             return Cost(unknown=self._missing, asked=self._asked, factor=self._factor)
         return row.cost(usage, at=at, asked=self._asked)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from decimal import Context, Decimal
 from functools import reduce
 
@@ -16,12 +16,14 @@ _add = Context(prec=60).add
 """Exact, whatever precision the application set for its own thread."""
 
 
-def total_cost(attempts: Iterable[Attempt]) -> Cost:
+def total_cost(attempts: Sequence[Attempt]) -> Cost:
     """The sum over the attempts that cost something, or may have.
 
     Unknown as soon as one of them is, with its reason; what is known stays in the buckets. The row and book named are
     those of the last priced attempt: the one that answered, if any did.
     """
+    if len(attempts) == 1:
+        return attempts[0].cost or _NOTHING
     costs = [attempt.cost for attempt in attempts if attempt.cost is not None]
     if len(costs) == 1:
         return costs[0]

@@ -143,6 +143,8 @@ class Budgets:
     def __init__(self, now: Callable[[], float], notice: Notice) -> None:
         self.now = now
         self._rules: tuple[Rule, ...] = ()
+        self.any = False
+        """There are some."""
         self._places: dict[tuple[str, str], tuple[Rule, ...]] = {}
         self._notice = notice
         self._told: dict[str, float] = {}
@@ -157,6 +159,7 @@ class Budgets:
         """Take these from now on."""
         self._rules = tuple(map(Rule, budgets))
         self._places = {}
+        self.any = bool(self._rules)
 
     def at(self, route: str, provider: str) -> tuple[Rule, ...]:
         """Those that can be for attempts of that route at that provider."""
