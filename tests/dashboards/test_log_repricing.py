@@ -51,7 +51,7 @@ def usages(draw):
     return Usage(**counts, search_units=units, source=draw(st.sampled_from(["vendor", "estimate"])), raw=draw(TERM))
 
 
-def priced(number, vendor, model, usage, at, discount=None):
+def priced(number, vendor, model, usage, at, *, discount=None):
     """An attempt with its cost, as the library prices it."""
     kind = find(vendor if vendor in {"openai", "anthropic", "cohere", "google", "deepseek"} else "openai")
     provider, deployment = ProviderConfig(kind=vendor), DeploymentConfig(provider="p", model=model, discount=discount)
@@ -75,7 +75,7 @@ def test_the_same_book_gives_the_same_dollars(uses, at):
     """Whatever was used at whatever time and discount, a line priced again with its own book has the same dollars and
     reasons.
     """
-    attempts = tuple(priced(i, *model, usage, at, off) for i, (model, usage, off) in enumerate(uses, 1))
+    attempts = tuple(priced(i, *model, usage, at, discount=off) for i, (model, usage, off) in enumerate(uses, 1))
     before, after = parse(rendered(attempts)), parse(rendered(attempts), repricer("book"))
     assert [use.adds for use in after.uses] == [use.adds for use in before.uses]
     assert [use.adds.cost_usd for use in after.uses] == [one.cost.total or 0 for one in attempts]
@@ -111,7 +111,7 @@ def test_a_discount_is_off_a_books_prices_and_not_off_own_ones(tmp_path):
     """Priced again by another book, 15 % stay off; own prices are what is paid, as in the configuration."""
     usage = Usage(input_tokens=1_000_000, output_tokens=0)
     path, prices = tmp_path / "calls.jsonl", tmp_path / "prices"
-    path.write_bytes(rendered((priced(1, "openai", "gpt-4o-mini", usage, START, "15%"),)) + b"\n")
+    path.write_bytes(rendered((priced(1, "openai", "gpt-4o-mini", usage, START, discount="15%"),)) + b"\n")
     row = {"openai/gpt-4o-mini": {"input": "2", "output": "9"}}
     for data, dollars in (
         ({"version": "v", "sources": [], "vendors": {}, "fallbacks": {}, "rows": row}, "1.7"),
