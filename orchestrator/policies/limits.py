@@ -68,9 +68,9 @@ class Claim:
 class Gate:
     """All limits that hold for one deployment, and the line before it. Outlives reloads: `adopt` takes new limits."""
 
-    __slots__ = ("_line", "_lock", "_store", "_takes", "counts_tokens", "neighbours", "slots")
+    __slots__ = ("_line", "_lock", "_occupied", "_store", "_takes", "counts_tokens", "neighbours", "slots")
 
-    def __init__(self, store: LimitStore, lock: RLock) -> None:
+    def __init__(self, store: LimitStore, lock: RLock, occupied: set[Gate]) -> None:
         self.slots: tuple[Slot, ...] = ()
         self.counts_tokens = False
         self._takes: tuple[_Takes, ...] = ()
@@ -78,6 +78,7 @@ class Gate:
         self._store = store
         self._line: list[Ticket] = []
         self._lock = lock
+        self._occupied = occupied
 
     def adopt(self, limits: Iterable[Limit]) -> None:
         """Take these limits from now on."""
@@ -135,6 +136,8 @@ class Gate:
 
     def wake(self) -> None:
         """Let the head of each line that this gate's limits touch look again."""
+        if not self._occupied:  # the usual case, and an account may have hundreds of deployments
+            return
         gates = [*self.neighbours]
         for gate in gates:  # grows by the lines in which somebody stood whose event loop is gone
             while gate._line and (head := gate._head()) is not None and not head.wake():
@@ -150,6 +153,7 @@ class Gate:
             if len(self._line) >= LONGEST_LINE:
                 raise RateLimited(f"{LONGEST_LINE} calls wait in line already")
             insort(self._line, ticket, key=Ticket.place)
+            self._occupied.add(self)
 
     def drop(self, ticket: Ticket) -> None:
         """Leave the line. Whoever calls wakes it afterwards."""
@@ -157,6 +161,8 @@ class Gate:
             place = bisect_left(self._line, ticket.place(), key=Ticket.place)
             if place < len(self._line) and self._line[place] is ticket:
                 del self._line[place]
+                if not self._line:
+                    self._occupied.discard(self)
 
     @property
     def waiting(self) -> int:
@@ -272,10 +278,14 @@ class Limiter:
         self._store = store
         self._lock = RLock()  # reentrant: a finalizer may give up a place while this thread holds it
         self._gates: dict[str, Gate] = {}
+        self._occupied: set[Gate] = set()
+        """Those at which somebody stands in line."""
 
     def gates(self, deployments: Iterable[str]) -> dict[str, Gate]:
         """Gates of these deployments. New ones let everything through until `adopt` gives them limits."""
-        return {name: self._gates.setdefault(name, Gate(self._store, self._lock)) for name in deployments}
+        return {
+            name: self._gates.setdefault(name, Gate(self._store, self._lock, self._occupied)) for name in deployments
+        }
 
     def adopt(self, limits: Mapping[str, Sequence[Limit]]) -> dict[str, Gate]:
         """Gates for these deployments: known ones take the new limits, and everybody waiting looks again."""
