@@ -55,6 +55,7 @@ class Book:
         self._rules: dict[str, list[tuple[list[Any], str]]] = {}
         self._strict: Mapping[str, list[str]] = data.get("strict_places", {})
         self._priced_by_place: set[str] = set()
+        self._sellers = {name.partition("/")[0] for name in self._rows}
         self._found: dict[tuple[str, str, str | None], PriceRow | None] = {}
         self._index()
 
@@ -131,7 +132,7 @@ class Book:
         is known to depend on the region, unless both are in the United States.
         """
         vendor = self._vendor(vendor)
-        by_place = f"{vendor}/{model.lower()}" in self._priced_by_place
+        by_place = f"{vendor}/{bare(model.lower())}" in self._priced_by_place
         return not self._is_strict(vendor, place) and (not by_place or place.startswith("us-"))
 
     def _is_strict(self, vendor: str, place: str) -> bool:
@@ -143,6 +144,9 @@ class Book:
     def resolve(self, vendor: str, model: str) -> str | None:
         """Name of the row that speaks for a model, be it only to say that the model has no price we can tell."""
         vendor, model = self._vendor(vendor), bare(model.lower())
+        head, _, host = model.rpartition(":")
+        if f"{vendor}_{host}" in self._sellers:  # Hugging Face's router, `model:host`
+            vendor, model = f"{vendor}_{host}", head
         sellers = (vendor, *self._fallbacks.get(vendor, ()))
         for id_ in dict.fromkeys((model, dashed_date(model))):
             for seller in sellers:
