@@ -48,10 +48,10 @@ def _widths(plans: Sequence[Plan], whole: int) -> list[int]:
     seats = [seat for plan in plans for seat in plan.seats]
     names = _longest([*(seat.deployment for seat in seats), *(one.deployment for plan in plans for one in plan.asides)])
     models, prices = _longest([seat.model for seat in seats]), _longest([_short_price(seat).plain for seat in seats])
-    room = whole - _NUMBER - prices - _REASON - 4 * _GAP
+    room = max(16, whole - _NUMBER - prices - _REASON - 4 * _GAP)
     names = min(names, max(room // 2, room - models))
     models = max(_REASON, min(models, room - names))
-    rest = whole - _NUMBER - names - models - prices - 4 * _GAP
+    rest = max(8, whole - _NUMBER - names - models - prices - 4 * _GAP)
     facts = rest - _REASON - _GAP
     return [_NUMBER, names, models, prices, *([_REASON, facts] if facts >= _FACTS else [rest])]
 
