@@ -32,6 +32,7 @@ class Usage(Elsewhere):
     | `input_video` | tokens, part of `input_tokens` |
     | `output_image`, `output_video` | tokens, part of `output_tokens` |
     | `web_search` | searches of the web that the vendor ran for this answer: calls of its tool, or queries (Google) |
+    | `web_search_preview` | the same by the older tool of OpenAI's that costs more (with models that do not reason) |
     | `map_search` | queries of Google Maps |
     | `file_search` | searches of files stored at the vendor |
     | `social_search`, `code_execution` | calls of these tools of xAI |

@@ -121,6 +121,27 @@ def test_a_stream_counts_the_items_it_told_one_by_one() -> None:
     assert streamed("openai_responses", "gpt-5", events).extras == {"web_search": 1}
 
 
+@pytest.mark.parametrize(
+    ("model", "tool", "bucket"),
+    [
+        ("gpt-4.1-2025-04-14", "web_search_preview", "web_search_preview"),
+        ("gpt-4o", "web_search_preview_2025_03_11", "web_search_preview"),
+        ("gpt-4.1-2025-04-14", "web_search", "web_search"),
+        ("gpt-5", "web_search_preview", "web_search"),
+    ],
+)
+def test_the_preview_of_the_search_tool_is_told_apart_where_it_costs_more(model: str, tool: str, bucket: str) -> None:
+    """With models that do not reason the preview has a price of its own, and not that of the later tool."""
+    body = {**response([search("search"), SAID]), "model": model, "tools": [{"type": "function"}, {"type": tool}]}
+    assert whole("openai_responses", model, body).extras == {bucket: 1}
+
+
+def test_perplexity_counts_its_tools_itself() -> None:
+    """Its usage says how often the web was searched."""
+    body = response([SAID], tool_calls_details={"search_web": {"invocation": 3}})
+    assert whole("openai_responses", "sonar", body).extras == {"web_search": 3}
+
+
 def test_xai_counts_its_tools_itself() -> None:
     """The vendor's own count of calls that succeeded holds, not the items of those that were tried."""
     own = {"web_search_calls": 2, "x_search_calls": 1, "code_interpreter_calls": 3, "file_search_calls": 0}
