@@ -77,7 +77,7 @@ log: {{path: calls.jsonl}}
         result = check(text, "--live", "--json")
         spent = sum(one["cost_usd"] or 0 for one in json.loads(result.stdout)["live"])
         asked = [seen.body["max_completion_tokens"] for seen in vendors["openai"].received]
-    assert result.stderr == "sending 2 calls, for $0.01605 at the most, and 1 of unknown price\n\n"
+    assert result.stderr == "sending 2 calls, for $0.0162 at the most, and 1 of unknown price\n\n"
     assert asked == [16, 16]
-    assert 0.01 < spent < 0.01605
+    assert 0.01 < spent < 0.0162
     assert not Path("calls.jsonl").exists()

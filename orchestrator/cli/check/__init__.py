@@ -34,7 +34,8 @@ def check(
 ) -> None:
     """Check a file: every mistake with its place, and what is unused, unpriced or soon retired.
 
-    Exit code 0: it is right. 1: it has mistakes, or a deployment did not answer. 2: it cannot be read.
+    Exit code 0: it is right. 1: it has mistakes, or a deployment did not answer. 2: it cannot be read, or --live would
+    cost more than --at-most.
     """
     from orchestrator.cli.check.inspecting import inspect  # noqa: PLC0415
     from orchestrator.cli.check.show import show_json, show_report  # noqa: PLC0415
