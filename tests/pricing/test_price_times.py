@@ -126,3 +126,37 @@ def test_before_the_first_date_there_is_no_price() -> None:
         == "no price for service tier priority"
     )
     assert row.cost(usage, at=datetime(2026, 10, 12, tzinfo=UTC)).total is not None
+
+
+@pytest.mark.parametrize(
+    ("model", "day", "dear", "cheap"),
+    [
+        ("deepseek-v4-flash", "2026-08-17", "0.44", "0.22"),
+        ("deepseek-v4-flash", "2026-08-22", "0.44", "0.22"),  # a Saturday
+        ("deepseek-v4-flash", "2026-08-24", "0.44", "0.22"),
+        ("deepseek-v4-flash", "2026-09-10", "0.3", "0.15"),
+        ("deepseek-v4-flash", "2026-11-23", "0.3", "0.15"),
+        ("deepseek-v4-pro", "2026-08-17", "1.32", "0.66"),
+        ("deepseek-v4-pro", "2026-08-22", "1.32", "0.66"),
+        ("deepseek-v4-pro", "2026-08-24", "1.32", "0.66"),
+        ("deepseek-v4-pro", "2026-11-23", "1.32", "0.66"),
+        ("deepseek-flash", "2026-11-23", "0.3", "0.15"),
+    ],
+)
+def test_peak_hours_are_the_vendors(model: str, day: str, dear: str, cheap: str) -> None:
+    """The vendor's page has peaks from 01:00 to 04:00 and from 06:00 to 10:00 UTC, to the second."""
+    row = bundled().find("deepseek", model)
+    assert row is not None
+    for text in ("01:00:00", "03:59:59", "06:00:00", "09:59:59"):
+        assert paid(row, moment(f"{day}T{text}")) == Decimal(dear).scaleb(-6), text
+    for text in ("00:59:59", "04:00:00", "05:59:59", "10:00:00"):
+        assert paid(row, moment(f"{day}T{text}")) == Decimal(cheap).scaleb(-6), text
+
+
+@pytest.mark.parametrize("day", ["2026-08-23", "2026-08-29", "2026-11-21", "2026-11-22"])
+@pytest.mark.parametrize("model", ["deepseek-v4-flash", "deepseek-v4-pro"])
+def test_weekends_have_no_peak(model: str, day: str) -> None:
+    """From 2026-08-23 on, a Sunday, all hours of Saturdays and Sundays cost the same."""
+    row = bundled().find("deepseek", model)
+    assert row is not None
+    assert len({paid(row, moment(f"{day}T{hour:02}:30")) for hour in range(24)}) == 1

@@ -11,7 +11,7 @@ from orchestrator.spec.provider import Profile
 from orchestrator_providers.openai.errors import ERRORS
 from orchestrator_providers.shared.classify import ErrorKind, ErrorTable
 
-__all__ = ["IMAGES", "PROFILE", "DocumentPart", "EffortForm", "ForcedTools", "Quirks"]
+__all__ = ["IMAGES", "PROFILE", "DocumentPart", "EffortForm", "ForcedTools", "Quirks", "place"]
 
 DocumentPart = Literal["file", "file_or_url"]
 """How a PDF is written: `file` with its bytes, or with bytes or a URL in the same place."""
