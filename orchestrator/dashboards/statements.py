@@ -48,22 +48,26 @@ def _object(fields: Mapping[str, str]) -> str:
     return "{" + ", ".join(f'"{name}": {kind}' for name, kind in fields.items()) + "}"
 
 
-def _coded(column: str) -> str:
+def _us(column: str) -> str:
+    # DuckDB's greatest() passes NULL over.
+    known = f"j.status = 'ok' AND j.duration_ms IS NOT NULL AND j.{column} IS NOT NULL"
+    return f"CASE WHEN {known} THEN CAST(greatest(0, floor(j.{column} * 1000 + 0.5)) AS BIGINT) END"
+
+
+def _coded(us: str) -> str:
     """A duration as `tally.rounded_us` gives it, in two bytes: n * 1000 + q for the microseconds q * 10**n.
 
     The codes are in the order of the durations, so percentiles can be taken of them.
     """
-    us = f"CAST(greatest(0, floor(j.{column} * 1000 + 0.5)) AS BIGINT)"
     parts = ((n, f"({us} + {10**n} // 2) // {10**n}") for n in range(13))
     steps = " ".join(f"WHEN {us} < {1000 * 10**n} THEN {n * 1000} + {q} + 100 * ({q} = 1000)::INT" for n, q in parts)
-    # DuckDB's greatest() passes NULL over.
-    known = f"j.status = 'ok' AND j.duration_ms IS NOT NULL AND j.{column} IS NOT NULL"
-    return f"CASE WHEN {known} THEN CAST(CASE {steps} END AS USMALLINT) END"
+    return f"CAST(CASE {steps} END AS USMALLINT)"
 
 
 def _is_time(ts: str) -> str:
     """Whether it is a time in the one form of the lines, so that the text can be told from the time."""
-    return f"length({ts}) = 24 AND {ts}[11] = 'T' AND {ts}[24] = 'Z' AND TRY_CAST({ts} AS TIMESTAMP) IS NOT NULL"
+    form = f"strlen({ts}) = 24 AND contains({ts}, 'T') AND ends_with({ts}, 'Z')"
+    return f"{form} AND TRY_CAST({ts} AS TIMESTAMP) IS NOT NULL"
 
 
 def load(columns: Collection[str], *, warily: bool) -> str:
@@ -81,26 +85,31 @@ def load(columns: Collection[str], *, warily: bool) -> str:
         "try_costs": "all_digits[2:]",
         "cost": "TRY_CAST(nullif(digits, 'null') AS DECIMAL(38, 24))",
         "model": "j.request_model", "error": "j.error_type", "items": "j.items",
-        "took": _coded("duration_ms"), "first": _coded("first_token_ms"),
+        "took": _coded("took_us"), "first": _coded("first_us"),
         **{name: f"j.{name}" for name in _USED},
     }  # fmt: skip
     named = {**{name: name for name in _OF_CALL}, "status": "status", "tags": "tags", "budgets": "budgets"}
     kept |= {name: f'j."{key}"' for name, key in named.items() if name in columns}
     kept |= {"call_id": "j.call_id"} if "call_id" in columns else {}
-    taken = ", ".join(f'CASE WHEN plain THEN {what} END AS "{name}"' for name, what in kept.items())
+    taken = ", ".join(f'{what} AS "{name}"' for name, what in kept.items())
     return f"""
 CREATE TABLE lines AS
-SELECT CASE WHEN plain THEN NULL ELSE line END AS odd, {taken}
-FROM (SELECT *, coalesce(j.event = '"llm.call"' AND j.schema = '1' AND {_is_time("j.ts")} AND digits <> ''
-             AND TRY_CAST(nullif(digits, 'null') AS DOUBLE) IS NOT DISTINCT FROM j.cost_usd
-             AND coalesce(len(all_digits), 1) = 1 + coalesce(len(j.attempts), 0), false) AS plain
-      FROM (SELECT *, CASE WHEN len(j.attempts) > 0 THEN regexp_extract_all(line, '{_COST}', 1) END AS all_digits
-            FROM (SELECT line, hash(line) AS h, regexp_extract(line, '{_COST}', 1) AS digits,
-                         CASE WHEN starts_with(line, '{{') AND ends_with(line, '}}')
-                         THEN {f"TRY({parsed})" if warily else parsed} END AS j
-                  FROM read_csv($files, columns = {{'line': 'VARCHAR'}}, delim = '\x1f', quote = '', escape = '',
-                                header = false, auto_detect = false, max_line_size = 16777216, buffer_size = 33554432)
-                  WHERE line IS NOT NULL)))
+SELECT odd, {taken}
+FROM (SELECT CASE WHEN plain THEN NULL ELSE line END AS odd, CASE WHEN plain THEN h END AS h,
+             CASE WHEN plain THEN j END AS j, CASE WHEN plain THEN digits END AS digits, all_digits,
+             CASE WHEN plain THEN {_us("duration_ms")} END AS took_us,
+             CASE WHEN plain THEN {_us("first_token_ms")} END AS first_us
+      FROM (SELECT *, coalesce(j.event = '"llm.call"' AND j.schema = '1' AND {_is_time("j.ts")} AND digits <> ''
+                   AND TRY_CAST(nullif(digits, 'null') AS DOUBLE) IS NOT DISTINCT FROM j.cost_usd
+                   AND coalesce(len(all_digits), 1) = 1 + coalesce(len(j.attempts), 0), false) AS plain
+            FROM (SELECT *, CASE WHEN len(j.attempts) > 0 THEN regexp_extract_all(line, '{_COST}', 1) END AS all_digits
+                  FROM (SELECT line, hash(line) AS h, regexp_extract(line, '{_COST}', 1) AS digits,
+                               CASE WHEN starts_with(line, '{{') AND ends_with(line, '}}')
+                               THEN {f"TRY({parsed})" if warily else parsed} END AS j
+                        FROM read_csv($files, columns = {{'line': 'VARCHAR'}}, delim = '\x1f', quote = '', escape = '',
+                                      header = false, auto_detect = false, max_line_size = 16777216,
+                                      buffer_size = 33554432)
+                        WHERE line IS NOT NULL))))
 """
 
 
