@@ -80,11 +80,11 @@ class Cost:
         total: dollars, or None when it cannot be known; `unknown` then says why. Free is `Decimal(0)`.
         buckets: dollars per bucket (`input`, `output`, `cache_read`, ...), summing to `total`.
         unknown: the reason why `total` is None.
-        price_row: the price-book row used, `vendor/model`, or `config` for prices written in the file, `vendor` for the
-            sum that the vendor itself stated.
+        price_row: the price-book row used, `vendor/model` (and `#place` where tokens cost more there), or `config` for
+            prices written in the file, `vendor` for the sum that the vendor itself stated.
         price_book: version of the book that row came from.
-        asked: the `vendor/model` that the price book was asked for, whether it had a row or not; None where no book
-            was asked. With it and the model that served, old usage is priced again.
+        asked: the `vendor/model`, or `vendor/model#place`, that the price book was asked for, whether it had a row or
+            not; None where no book was asked. With it and the model that served, old usage is priced again.
         factor: what the file's `discount` left of the book's prices, 0.85 for 15 % off; None for all of it.
         estimated: some of the usage behind it is our estimate, not the vendor's count.
 
