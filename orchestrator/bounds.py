@@ -58,7 +58,7 @@ def _search_units(request: RerankRequest) -> int:
 
 def _chat_input(deployment: Deployment, request: ChatRequest) -> tuple[int, bool]:
     """Tokens at most, and whether there is anything but text among them."""
-    total, media = _PER_MESSAGE * (len(request.messages) + 1), False
+    total, media = deployment.frame.request + _PER_MESSAGE * (len(request.messages) + 1), False
     for message in request.messages:
         for part in message.parts:
             if type(part) is Text and not part.provider_metadata:
