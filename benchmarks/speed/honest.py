@@ -47,7 +47,8 @@ def honest_config(log: Path, urls: Sequence[str], *, ca_file: str | None = None,
 
 def large_config(url: str, size: int, *, rpm: int = 1_000_000_000) -> dict[str, Any]:
     """So many deployments at twenty providers, a route for each two of them, and route `all` over all."""
-    provider = {"kind": "openai", "base_url": url, "priced_as": "openai", "api_key": {"env": KEY_VARIABLE}}
+    provider: dict[str, Any] = {"kind": "openai", "base_url": url, "priced_as": "openai"}
+    provider |= {"api_key": {"env": KEY_VARIABLE}, "limits": {"tpm": 1_000_000_000_000}}
     limits = {"rpm": rpm, "tpm": 1_000_000_000_000}
     names = [f"chat-{number}" for number in range(size)]
     pairs = {f"answer-{number}": {names[number]: 9, names[number - 1]: 1} for number in range(size)}

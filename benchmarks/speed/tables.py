@@ -98,7 +98,7 @@ def machine() -> str:
             found.append(f"{name} {version(name)}")
         except PackageNotFoundError:
             continue
-    cores = f"{os.cpu_count()} cores of an {_processor()}"
+    cores = f"{os.cpu_count()} cores of an {_processor()}, load average {os.getloadavg()[2]:.1f} when it was done"
     return f"{cores}, {platform.system()} {platform.release()}, Python {platform.python_version()}, {', '.join(found)}"
 
 
