@@ -27,7 +27,7 @@ _MOST_QUIET = 3
 _LARGEST = 2**53
 
 
-class Link(Protocol):
+class _Link(Protocol):
     """Who has the connection."""
 
     @property
@@ -66,7 +66,7 @@ class RedisBudgets:
     that live: what only a killed one knew is gone with it, unless Redis keeps it on disk.
     """
 
-    def __init__(self, link: Link, *, prefix: str, clock: Clock, listener: Listener) -> None:
+    def __init__(self, link: _Link, *, prefix: str, clock: Clock, listener: Listener) -> None:
         self._link = link
         self._prefix = prefix
         self._clock = clock
