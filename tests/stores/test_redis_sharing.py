@@ -9,7 +9,7 @@ import time
 
 import pytest
 from redis_processes import hammer, hold
-from redis_server import Member, RedisServer, concurrency, most_in_a_window, requests, tokens, until
+from redis_server import Member, RedisServer, concurrency, free_port, most_in_a_window, requests, tokens, until
 
 from orchestrator.errors import ConfigError
 from orchestrator.stores.redis import RedisLimits
@@ -118,7 +118,7 @@ def test_refunds_find_their_part(redis, member):
 
 def test_a_claim_lies_on_one_node(tmp_path):
     """Redis in cluster mode accepts a claim over a deployment's and its account's limits: they share a hash slot."""
-    server = RedisServer(tmp_path, "--cluster-enabled", "yes")
+    server = RedisServer(tmp_path, "--cluster-enabled", "yes", "--cluster-port", str(free_port()))
     try:
         server.start()
         server.do("CLUSTER", "ADDSLOTSRANGE", 0, 16_383)
