@@ -79,8 +79,17 @@ class MemoryBudgets:
 
     def settle(self, hold: Hold, spent: int) -> None:
         """See `BudgetStore.settle`."""
-        self._settled.append((hold, spent))
-        self._settle_all()
+        if self._settled or not self._lock.acquire(blocking=False):
+            self._settled.append((hold, spent))
+            self._settle_all()
+            return
+        try:
+            changes = _applied(hold, spent)
+        finally:
+            self._lock.release()
+        self._tell(changes)
+        if self._settled:
+            self._settle_all()
 
     def _settle_all(self) -> None:
         while self._settled and self._lock.acquire(blocking=False):
@@ -90,8 +99,11 @@ class MemoryBudgets:
                     changes += _applied(*self._settled.popleft())
             finally:
                 self._lock.release()
-            for charge, before, after in changes:
-                self._listener(charge, before, after)
+            self._tell(changes)
+
+    def _tell(self, changes: list[_Change]) -> None:
+        for charge, before, after in changes:
+            self._listener(charge, before, after)
 
     def restore(self, charges: Sequence[Charge], spent: int) -> None:
         """See `BudgetStore.restore`."""
