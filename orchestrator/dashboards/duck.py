@@ -26,12 +26,7 @@ __all__ = ["DuckLog", "Unfit"]
 _BATCH = 2000
 _AT_ONCE = 500_000
 _THREADS = min(os.cpu_count() or 1, 8)
-_PLENTY_MB = 4096
-_SETTINGS: Mapping[str, Any] = {
-    "threads": _THREADS,
-    "memory_limit": f"{128 + 64 * _THREADS}MB",
-    "preserve_insertion_order": False,
-}
+_MEMORY_MB, _PLENTY_MB = 128 + 64 * _THREADS, 4096
 
 _ZEROS: Mapping[type, Any] = {int: 0, Decimal: Decimal(0)}
 
@@ -43,11 +38,15 @@ class Unfit(Exception):
 
 
 class DuckLog:
-    """Files read into tables on disk, for questions about some dimensions. A context manager."""
+    """Files read into tables on disk, for questions about some dimensions. A context manager.
 
-    def __init__(self, names: Sequence[str], dimensions: Collection[str]) -> None:
+    `memory_mb` is what DuckDB may use at first; where that is too little, it gets 4 GB.
+    """
+
+    def __init__(self, names: Sequence[str], dimensions: Collection[str], *, memory_mb: int = _MEMORY_MB) -> None:
         self._names = names
         self._columns = {column for name in dimensions for column in _columns(name)}
+        self._memory_mb = memory_mb
         self._database: Any = None
         self._stack = ExitStack()
 
@@ -64,8 +63,11 @@ class DuckLog:
             raise ConfigError("DuckDB is not installed: pip install 'model-orchestrator[duckdb]'") from None
         directory = self._stack.enter_context(tempfile.TemporaryDirectory(prefix="orchestrator-costs-"))
         try:
-            self._database = duckdb.connect(str(Path(directory) / "lines.db"), config=dict(_SETTINGS))
-            self._stack.enter_context(self._database)
+            self._database = self._stack.enter_context(duckdb.connect(str(Path(directory) / "lines.db")))
+            self._database.execute(
+                f"SET threads = {_THREADS}; SET memory_limit = '{self._memory_mb}MB';"
+                " SET preserve_insertion_order = false"
+            )
             self._with_room(self._load)
         except duckdb.Error as error:
             self._stack.close()
@@ -98,7 +100,7 @@ class DuckLog:
         except duckdb.InvalidInputException:
             database.execute(statements.load(self._columns, warily=True), files)
         database.execute(statements.uses(self._columns))
-        database.execute("CREATE TABLE again (h UBIGINT, more BIGINT, kept BIGINT)")
+        database.execute("CREATE OR REPLACE TABLE again (h UBIGINT, more BIGINT, kept BIGINT)")
         (count,) = database.execute("SELECT count(*) FROM lines").fetchone()
         parts = count // _AT_ONCE + 1
         for part in range(parts):
@@ -131,7 +133,7 @@ class _Question:
         findings, query = self._findings, self._query
         self._database.execute(f"CREATE OR REPLACE TEMP VIEW chosen AS SELECT * FROM uses WHERE {self._wanted()}")
         odd = self._add_odd()
-        findings.faults.duplicates += self._rows("SELECT coalesce(sum(more), 0) FROM again").__next__()[0]
+        findings.faults.duplicates += next(self._rows("SELECT coalesce(sum(more), 0) FROM again"))[0]
         for first, last in self._rows(statements.SPAN):
             findings.span(first, last)
         self._add_cells()

@@ -27,6 +27,9 @@ class Log:
 
     `auto` takes DuckDB where it is installed, which reads once for all questions. Lines priced again, and those from
     stdin, are read by Python, for each question; stdin can be read only once.
+
+    Raises:
+        ConfigError: a file that is not there, or `duckdb` asked for where it cannot be had.
     """
 
     def __init__(
@@ -37,9 +40,6 @@ class Log:
         engine: EngineName = "auto",
         reprice: Repricer | None = None,
     ) -> None:
-        """Raises:
-        ConfigError: a file that is not there, or `duckdb` asked for where it cannot be had.
-        """
         self._names = expand(sources)
         self._reprice = reprice
         self._dimensions = dimensions

@@ -93,7 +93,7 @@ def load(columns: Collection[str], *, warily: bool) -> str:
     kept |= {"call_id": "j.call_id"} if "call_id" in columns else {}
     taken = ", ".join(f'{what} AS "{name}"' for name, what in kept.items())
     return f"""
-CREATE TABLE lines AS
+CREATE OR REPLACE TABLE lines AS
 SELECT odd, {taken}
 FROM (SELECT CASE WHEN plain THEN NULL ELSE line END AS odd, CASE WHEN plain THEN h END AS h,
              CASE WHEN plain THEN j END AS j, CASE WHEN plain THEN digits END AS digits, all_digits,
@@ -143,7 +143,7 @@ def uses(columns: Collection[str]) -> str:
         ]
     )
     return f"""
-CREATE VIEW uses AS
+CREATE OR REPLACE VIEW uses AS
 SELECT *, cost IS NULL AND usage_source IS NOT NULL AS unpriced FROM (
     SELECT NULL AS line, 1 AS i, true AS last, nullif(deployment, '') IS NOT NULL AS asked, NULL AS step,
         nullif(error, '') IS NOT NULL AS failed, {single}, reasoning_tokens, items, cost{call_parts}

@@ -27,9 +27,9 @@ ALL = Query(
 )
 
 
-def gather_by_duckdb(names, query):
+def gather_by_duckdb(names, query, **more):
     """As `gather`, by DuckDB or not at all."""
-    with DuckLog(names, query.dimensions) as read:
+    with DuckLog(names, query.dimensions, **more) as read:
         return read.find(query)
 
 
@@ -124,6 +124,14 @@ def test_files_are_found_and_read_once(tmp_path):
     (tmp_path / "calls.jsonl").unlink()
     for engine in ("python", "auto"):
         assert gather([str(tmp_path)], ALL, engine=engine) == alone
+
+
+def test_what_does_not_fit_into_memory_is_asked_again_with_more(tmp_path):
+    """A log that needs more memory than DuckDB is given at first is read all the same, and by DuckDB."""
+    pytest.importorskip("duckdb")
+    lines = log(12, 3000, faulty=False)
+    name = written(tmp_path, lines)
+    assert gather_by_duckdb([name], ALL, memory_mb=20) == gather([name], ALL, engine="python")
 
 
 @pytest.mark.parametrize("odd", [b'{"ts":"\xff\xfe"}', b"{}\r"])
