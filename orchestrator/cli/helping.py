@@ -13,7 +13,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
-__all__ = ["SECTIONS", "SETTINGS", "Command", "Commands", "Entry", "plain"]
+__all__ = ["SECTIONS", "SETTINGS", "Command", "Commands", "Entry", "Group", "plain"]
 
 
 @dataclass(frozen=True, slots=True)

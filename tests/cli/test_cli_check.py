@@ -176,3 +176,34 @@ def test_a_file_that_is_not_there_is_exit_code_2() -> None:
     result = CliRunner().invoke(app, ["check", "nope.yaml"])
     assert result.exit_code == 2
     assert "nope.yaml cannot be read" in result.output
+
+
+@pytest.mark.parametrize(
+    ("budget", "cap", "warned"),
+    [
+        ("{usd: 5, window: day}", "", True),
+        ("{usd: 5, window: day, for: {provider: spare}}", "", False),
+        ("{usd: 5, window: day, for: {route: other}}", "", False),
+        ("{usd: 5, window: day, on_exceed: warn}", "", False),
+        ("{usd: 5, window: day}", ", defaults: {max_output_tokens: 100}", False),
+    ],
+)
+def test_answers_without_a_bound_under_a_budget(tmp_path, budget, cap, warned):
+    """A budget that would refuse a route's calls because nothing bounds the answer is told before they are made."""
+    file = tmp_path / "o.yaml"
+    file.write_text(f"""\
+version: 1
+providers:
+  own: {{kind: vllm, base_url: "http://127.0.0.1:9/v1"}}
+  spare: {{kind: ollama}}
+deployments:
+  house: {{provider: own, model: house-7b, price: {{input: 1, output: 2}}}}
+  vectors: {{provider: spare, model: nomic-embed-text}}
+routes:
+  answer: {{task: chat, pick: house{cap}}}
+  other: {{task: embed, pick: vectors}}
+budgets:
+  - {budget}
+""")
+    shown = " ".join(CliRunner().invoke(app, ["check", str(file)]).output.split())
+    assert ("refuses calls of house that give no max_output_tokens" in shown) is warned

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from orchestrator.cli.billing import asked_terms, told_terms
-from orchestrator.cli.check.oddities import missing_packages, model_hint, odd_prices
+from orchestrator.cli.check.oddities import missing_packages, model_hint, odd_prices, unbounded_answers
 from orchestrator.cli.findings import problems_of
 from orchestrator.cli.naming import named
 from orchestrator.config import Config, load_file
@@ -17,6 +17,7 @@ from orchestrator.config.files import FileReader
 from orchestrator.config.tree import Place, Problem, dotted
 from orchestrator.errors import ConfigError
 from orchestrator.registry import find
+from orchestrator.snapshot import Shared, Snapshot
 from orchestrator.tariffs import tariff
 from orchestrator.types.usage import Usage
 
@@ -62,14 +63,20 @@ def inspect(file: Path, *, secrets: bool) -> Report:
         reader = FileReader()
         config = load_file(file, check_secrets=secrets, reader=reader)
         places = {dotted(path): place for path, place in reader.places.items() if path}
-        warnings = (*_noticed(config, places), *_unpriced(config, places), *odd_prices(config, places))
-        errors = (*missing_packages(config, places), *_unbuildable(config, places)) if secrets else ()
+        warnings = [*_noticed(config, places), *_unpriced(config, places), *odd_prices(config, places)]
+        errors = tuple(missing_packages(config, places)) if secrets else ()
+        if secrets:
+            built = _built(config, places)
+            if isinstance(built, Snapshot):
+                warnings += unbounded_answers(config, built, places)
+            else:
+                errors += built
     except ConfigError as error:
         return Report(file=file, errors=problems_of(error), readable=file.is_file())
     return Report(file=file, config=config, errors=errors, warnings=_in_order(warnings), terms=_terms(config))
 
 
-def _in_order(problems: tuple[Problem, ...]) -> tuple[Problem, ...]:
+def _in_order(problems: Iterable[Problem]) -> tuple[Problem, ...]:
     return tuple(sorted(problems, key=lambda one: (one.place.file or "", one.place.line or 0)))
 
 
@@ -112,18 +119,16 @@ def _used(name: str, config: Config, places: Mapping[str, Place]) -> Place:
     return places.get(f"{key}.pick") or places.get(key) or Place()
 
 
-def _unbuildable(config: Config, places: Mapping[str, Place]) -> Iterator[Problem]:
-    """What would stop a client: a package that is not installed, mostly."""
+def _built(config: Config, places: Mapping[str, Place]) -> Snapshot | tuple[Problem, ...]:
+    """What a client would run, or what would stop it: a package that is not installed, mostly."""
     from orchestrator.assembly import build  # noqa: PLC0415
     from orchestrator.policies.limits import Limiter  # noqa: PLC0415
-    from orchestrator.snapshot import Shared  # noqa: PLC0415
     from orchestrator.spec.clock import SystemClock  # noqa: PLC0415
     from orchestrator.stores.memory import MemoryLimits  # noqa: PLC0415
 
     store = MemoryLimits()
     try:
         # Nothing is sent, so it needs no transport.
-        build(config, Shared(cast("Any", None), store, Limiter(store), SystemClock()))
+        return build(config, Shared(cast("Any", None), store, Limiter(store), SystemClock()))
     except ConfigError as error:
-        for problem in problems_of(error):
-            yield replace(problem, place=places.get(problem.key, problem.place))
+        return tuple(replace(problem, place=places.get(problem.key, problem.place)) for problem in problems_of(error))

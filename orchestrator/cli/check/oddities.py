@@ -8,14 +8,16 @@ from decimal import Decimal
 from difflib import get_close_matches
 from importlib.util import find_spec
 
+from orchestrator.cli.naming import named
 from orchestrator.config import Config, DeploymentConfig
 from orchestrator.config.tree import Place, Problem, dotted
 from orchestrator.pricing import bundled
 from orchestrator.registry import find
+from orchestrator.snapshot import Snapshot
 from orchestrator.tariffs import Tariff, tariff
 from orchestrator.types.usage import Usage
 
-__all__ = ["missing_packages", "model_hint", "odd_prices"]
+__all__ = ["missing_packages", "model_hint", "odd_prices", "unbounded_answers"]
 
 _FAR = 50
 """How many times a price of the book a contract's own is never."""
@@ -81,3 +83,34 @@ def missing_packages(config: Config, places: Mapping[str, Place]) -> Iterator[Pr
             extra = "redis" if key == "store" else key
             message = f"{package} is not installed: pip install 'model-orchestrator[{extra}]'"
             yield Problem(places.get(key, Place()), key, message)
+
+
+def unbounded_answers(config: Config, built: Snapshot, places: Mapping[str, Place]) -> Iterator[Problem]:
+    """Chat routes whose calls a budget would refuse, because nothing bounds the answer and so what it can cost."""
+    for name, route in config.routes.items():
+        if route.task != "chat" or route.defaults.max_output_tokens:
+            continue
+        endless = [one for one in dict.fromkeys(named(route)) if _is_endless(config.deployments[one], built, one)]
+        for deployment in endless:
+            budget = _denying(config, name, config.deployments[deployment].provider)
+            if budget is not None:
+                path = dotted(("routes", name))
+                message = (
+                    f"budget {budget!r} refuses calls of {deployment} that give no max_output_tokens, as it must know"
+                    " the most they can cost; add defaults: {max_output_tokens: 2000}"
+                )
+                yield Problem(places.get(path, Place()), path, message)
+                break
+
+
+def _is_endless(deployment: DeploymentConfig, built: Snapshot, name: str) -> bool:
+    return not (deployment.defaults.max_output_tokens or built.deployments[name].known.max_output_tokens)
+
+
+def _denying(config: Config, route: str, provider: str) -> str | None:
+    """The first budget that may refuse a call of that route at that provider."""
+    for budget in config.budgets:
+        routes, providers = budget.only.route, budget.only.provider
+        if budget.on_exceed == "deny" and route in (routes or (route,)) and provider in (providers or (provider,)):
+            return budget.name
+    return None
