@@ -73,7 +73,7 @@ def messages(given: MessageInput) -> tuple[Message, ...]:
         raise InvalidRequest("messages: the list is empty; expected at least one message")
     found = tuple([_message(one, i) for i, one in enumerate(history)])
     _check_tools(found)
-    if all(message.role == "system" for message in found):
+    if found[-1].role == "system" and all(message.role == "system" for message in found):
         raise InvalidRequest("messages: only system messages; nothing to answer")
     return found
 
