@@ -342,7 +342,7 @@ class AsyncChatStream(Awaited, Generic[OutputT]):
 
     async def close(self) -> None:
         """End the stream early: the connection is closed, what had arrived is paid for and logged. Idempotent."""
-        if self._open is not None:
+        if self._open is not None and self._open.unfinished:
             self._open.close()
             await asyncio.sleep(0)
 

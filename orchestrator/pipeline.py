@@ -22,7 +22,6 @@ attempt, and only ever settles it.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from random import Random
 from typing import Any, TypeVar
@@ -236,7 +235,7 @@ class Pipeline:
         left_s = call.deadline - exchange.started
         source: Source | None = None
         try:
-            async with asyncio.timeout(min(left_s, call.route.timeouts.first_token_s)):
+            with Timer(min(left_s, call.route.timeouts.first_token_s), call.timer):
                 backend = backend_for(call.route.name, deployment.backend)
                 source = await backend.open(exchange.request, timeout_s=left_s, strict=call.route.strict)
                 events: Decoded = [StreamStart((*exchange.warnings, *source.warnings))]
