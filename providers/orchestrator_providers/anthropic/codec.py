@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import orjson
-
 from orchestrator.errors import MalformedReply, OrchestratorError
 from orchestrator.spec.provider import Codecs, Encoded, Framing, Target
 from orchestrator.spec.transport import HttpReply, HttpRequest
@@ -18,6 +16,7 @@ from orchestrator_providers.anthropic.settings import Settings
 from orchestrator_providers.anthropic.stream import AnthropicDecoder
 from orchestrator_providers.anthropic.usage import read_usage
 from orchestrator_providers.shared.reading import label, read_object, required
+from orchestrator_providers.shared.writing import write_json
 
 __all__ = ["AnthropicChat", "bind"]
 
@@ -52,7 +51,7 @@ class AnthropicChat:
         if history.system:
             body["system"] = history.system
         body |= settings.body
-        return Encoded(HttpRequest(self._url, orjson.dumps(body)), (*settings.warnings, *history.warnings))
+        return Encoded(HttpRequest(self._url, write_json(body)), (*settings.warnings, *history.warnings))
 
     def decode(self, reply: HttpReply) -> ChatResult:
         """See `Codec.decode`. What has no place of its own is in `provider_metadata["anthropic"]`."""

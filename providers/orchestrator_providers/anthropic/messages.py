@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from orchestrator.errors import UnsupportedFeature
-from orchestrator.types.call import CallWarning
-from orchestrator.types.chat import Media, Message, Metadata, Part, Reasoning, Text, ToolCall, ToolResult
+from orchestrator.types.chat import Media, Message, Part, Reasoning, Text, ToolCall, ToolResult
 from orchestrator_providers.anthropic.profile import IMAGE_TYPES, KIND
 from orchestrator_providers.shared.call_ids import CallIds
+from orchestrator_providers.shared.histories import HistoryWriter
 
 __all__ = ["History", "write_history"]
 
@@ -22,7 +22,7 @@ _BAD_ID = re.compile(r"[^A-Za-z0-9_-]")
 _LONGEST_ID = 64
 
 
-class History:
+class History(HistoryWriter):
     """Messages written down.
 
     Attributes:
@@ -31,32 +31,19 @@ class History:
         warnings: marks of other vendors that were left out, system messages that had to move.
     """
 
-    __slots__ = ("_ids", "_moved", "_stripped", "system", "turns")
+    __slots__ = ("_ids", "system", "turns")
 
     def __init__(self) -> None:
+        super().__init__(KIND)
         self.system: list[Block] = []
         self.turns: list[dict[str, Any]] = []
         self._ids = CallIds(bad=_BAD_ID, longest=_LONGEST_ID)
-        self._moved = False
-        self._stripped = False
-
-    @property
-    def warnings(self) -> list[CallWarning]:
-        """At most one of each kind."""
-        found = []
-        if self._stripped:
-            message = "reasoning or marks of another provider in the history were left out"
-            found.append(CallWarning("stripped", "messages", message))
-        if self._moved:
-            message = "a system message inside the conversation was moved to its beginning"
-            found.append(CallWarning("compatibility", "messages", message))
-        return found
 
     def add(self, message: Message) -> None:
         """Write one message down; neighbours of the same role become one turn."""
         blocks = self._blocks(message.parts)
         if message.provider_metadata and blocks:
-            blocks[-1].update(self._marks(message.provider_metadata) or {})
+            blocks[-1].update(self._marks(message.provider_metadata))
         if message.role == "system":
             self._add_system(blocks)
         elif blocks:
@@ -65,7 +52,8 @@ class History:
     def _add_system(self, blocks: list[Block]) -> None:
         if any(block["type"] != "text" for block in blocks):
             raise UnsupportedFeature("a system message can hold only text on this wire")
-        self._moved |= bool(self.turns)
+        if self.turns:
+            self._repaired("a system message inside the conversation was moved to its beginning")
         self.system += blocks
 
     def _add_turn(self, role: str, blocks: list[Block]) -> None:
@@ -80,13 +68,6 @@ class History:
         else:
             content += blocks
 
-    def _marks(self, metadata: Metadata | None) -> Mapping[str, Any] | None:
-        if not metadata:
-            return None
-        marks = metadata.get(KIND)
-        self._stripped |= marks is None
-        return marks
-
     def _blocks(self, parts: Sequence[Part]) -> list[Block]:
         return [block for part in parts if (block := _WRITERS[type(part)](self, part)) is not None]
 
@@ -94,28 +75,26 @@ class History:
         marks = self._marks(part.provider_metadata)
         if not part.text:
             return None  # refused by the vendor, and says nothing
-        block: Block = {"type": "text", "text": part.text}
-        return {**block, **marks} if marks else block
+        return {"type": "text", "text": part.text, **marks}
 
     def _reasoning(self, part: Reasoning) -> Block | None:
-        marks = self._marks(part.provider_metadata)
-        if marks is None:
-            self._stripped = True  # without the vendor's signature it is no reasoning of this vendor
+        if not self._is_own(part):
             return None
+        marks = self._marks(part.provider_metadata)
         if "block" in marks:
             return dict(marks["block"])
         return {"type": "thinking", "thinking": part.text, **marks}
 
     def _media(self, part: Media) -> Block:
         block = _write_media(part)
-        block.update(self._marks(part.provider_metadata) or {})
+        block.update(self._marks(part.provider_metadata))
         return block
 
     def _tool_call(self, part: ToolCall) -> Block:
         # The vendor takes only objects; this is how its own documentation wraps what is none.
         arguments = part.arguments if part.invalid_arguments is None else {"INVALID_JSON": part.invalid_arguments}
         block = {"type": "tool_use", "id": self._ids.of_call(part.id), "name": part.name, "input": arguments}
-        block.update(self._marks(part.provider_metadata) or {})
+        block.update(self._marks(part.provider_metadata))
         return block
 
     def _tool_result(self, part: ToolResult) -> Block:
@@ -127,7 +106,7 @@ class History:
         }
         if part.is_error:
             block["is_error"] = True
-        block.update(self._marks(part.provider_metadata) or {})
+        block.update(self._marks(part.provider_metadata))
         return block
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from orchestrator.errors import UnsupportedFeature
-from orchestrator.types.call import CallWarning
 from orchestrator.types.chat import ChatOptions, ChatRequest, OutputSchema, Tool
 from orchestrator_providers.anthropic.profile import KIND, Family
 from orchestrator_providers.anthropic.schema import DIALECT
-from orchestrator_providers.shared.schemas import OUTPUT_TOOL, fit, output_tool
+from orchestrator_providers.shared.noting import Noting
+from orchestrator_providers.shared.schemas import choice_with_output_tool, fit, output_tool
 
 __all__ = ["Settings"]
 
@@ -20,7 +20,7 @@ _EFFORTS = {"minimal": "low", "low": "low", "medium": "medium", "high": "high"}
 _LEAST_TOP_P_THINKING = 0.95
 
 
-class Settings:
+class Settings(Noting):
     """Everything of a request's body but its messages.
 
     Attributes:
@@ -28,11 +28,11 @@ class Settings:
         warnings: what was left out or changed.
     """
 
-    __slots__ = ("_family", "body", "warnings")
+    __slots__ = ("_family", "body")
 
     def __init__(self, family: Family, request: ChatRequest) -> None:
+        super().__init__()
         self._family = family
-        self.warnings: list[CallWarning] = []
         options = request.options
         self.body: dict[str, Any] = {"max_tokens": options.max_output_tokens}
         if options.max_output_tokens is None:
@@ -46,24 +46,18 @@ class Settings:
         if options.stop:
             self._write_stop(options.stop)
         if options.seed is not None:
-            self._unsupported("seed", "the vendor has no seed")
+            self.unsupported("seed", "the vendor has no seed")
         self._check_lonely_choice(request)
         if options.provider_options:
             self._write_provider_options(options.provider_options.get(KIND) or {})
 
-    def _unsupported(self, setting: str, message: str) -> None:
-        self.warnings.append(CallWarning("unsupported", setting, message))
-
-    def _changed(self, setting: str, message: str) -> None:
-        self.warnings.append(CallWarning("compatibility", setting, message))
-
     def _write_sampling(self, options: ChatOptions) -> None:
         temperature, top_p = options.temperature, options.top_p
         if temperature is not None and (refused := self._refuses_temperature()):
-            self._unsupported("temperature", refused)
+            self.unsupported("temperature", refused)
             temperature = None
         if top_p is not None and (refused := self._refuses_top_p(top_p, alone=temperature is None)):
-            self._unsupported("top_p", refused)
+            self.unsupported("top_p", refused)
             top_p = None
         if temperature is not None:
             self.body["temperature"] = self._bounded(temperature)
@@ -87,7 +81,7 @@ class Settings:
     def _bounded(self, temperature: float) -> float:
         if temperature <= 1:
             return temperature
-        self._changed("temperature", "lowered to 1, the vendor's maximum")
+        self.changed("temperature", "lowered to 1, the vendor's maximum")
         return 1.0
 
     def _thinks(self) -> bool:
@@ -96,7 +90,7 @@ class Settings:
     def _write_stop(self, stop: tuple[str, ...]) -> None:
         accepted = [text for text in stop if text.strip()]
         if len(accepted) < len(stop):
-            self._unsupported("stop", "stop sequences of white space only are refused by the vendor")
+            self.unsupported("stop", "stop sequences of white space only are refused by the vendor")
         if accepted:
             self.body["stop_sequences"] = accepted
 
@@ -104,7 +98,7 @@ class Settings:
         thinking = self._family.thinking
         if thinking == "none":
             if effort != "none":
-                self._unsupported("reasoning_effort", "the model does not reason")
+                self.unsupported("reasoning_effort", "the model does not reason")
         elif effort == "none":
             self._silence()
         elif thinking == "budget":
@@ -119,22 +113,22 @@ class Settings:
             self.body["thinking"] = {"type": "disabled"}
         elif self._family.thinking == "always":
             self._write_effort("low")
-            self._changed("reasoning_effort", "the model always reasons: sent as low")
+            self.changed("reasoning_effort", "the model always reasons: sent as low")
 
     def _write_effort(self, effort: str) -> None:
         self.body.setdefault("output_config", {})["effort"] = effort
 
     def _write_budget(self, budget: int) -> None:
         if self._forces_a_tool():
-            self._unsupported("reasoning_effort", "the model cannot reason when it must call a tool")
+            self.unsupported("reasoning_effort", "the model cannot reason when it must call a tool")
             return
         # The budget is part of the output: half of that at most, so that room for the answer is left.
         granted = min(budget, self.body["max_tokens"] // 2)
         if granted < _LEAST_BUDGET:
-            self._unsupported("reasoning_effort", f"max_output_tokens below {2 * _LEAST_BUDGET} leaves no room for it")
+            self.unsupported("reasoning_effort", f"max_output_tokens below {2 * _LEAST_BUDGET} leaves no room for it")
             return
         if granted < budget:
-            self._changed("reasoning_effort", f"thinking is limited to half of max_output_tokens, {granted} tokens")
+            self.changed("reasoning_effort", f"thinking is limited to half of max_output_tokens, {granted} tokens")
         self.body["thinking"] = {"type": "enabled", "budget_tokens": granted}
 
     def _forces_a_tool(self) -> bool:
@@ -145,7 +139,7 @@ class Settings:
         choice = request.options.tool_choice
         if request.output is not None and not self._write_format(request.output):
             tools.append(output_tool(request.output, "input_schema"))
-            choice = _choice_with_output_tool(choice, alone=not request.tools)
+            choice = choice_with_output_tool(choice, alone=not request.tools)
         if not tools:
             return
         self.body["tools"] = tools
@@ -163,7 +157,7 @@ class Settings:
         if closed.is_open:
             return False
         if closed.left_out:
-            self._changed(
+            self.changed(
                 "output", f"schema keywords that the vendor refuses were left out: {', '.join(closed.left_out)}"
             )
         self.body["output_config"] = {"format": {"type": "json_schema", "schema": closed.schema}}
@@ -179,20 +173,20 @@ class Settings:
 
     def _make_strict(self, tool: Tool, written: dict[str, Any]) -> None:
         if not self._family.json_schema:
-            self._unsupported("tools.strict", "the model has no strict tools")
+            self.unsupported("tools.strict", "the model has no strict tools")
             return
         closed = fit(tool.parameters, DIALECT)
         if closed.is_open:
-            self._unsupported("tools.strict", f"the parameters of {tool.name!r} allow properties they do not name")
+            self.unsupported("tools.strict", f"the parameters of {tool.name!r} allow properties they do not name")
             return
         if closed.left_out:
-            self._changed("tools.strict", f"left out of {tool.name!r}: {', '.join(closed.left_out)}")
+            self.changed("tools.strict", f"left out of {tool.name!r}: {', '.join(closed.left_out)}")
         written["input_schema"] = closed.schema
         written["strict"] = True
 
     def _check_lonely_choice(self, request: ChatRequest) -> None:
         if request.options.tool_choice not in (None, "auto", "none") and "tools" not in self.body:
-            self._unsupported("tool_choice", "there are no tools to choose from")
+            self.unsupported("tool_choice", "there are no tools to choose from")
 
     def _write_provider_options(self, extra: Any) -> None:
         ours = self.body.get("output_config")
@@ -200,13 +194,6 @@ class Settings:
         if ours and isinstance(extra.get("output_config"), dict):
             # Two settings share this object: an effort from the caller must not drop the schema.
             self.body["output_config"] = ours | extra["output_config"]
-
-
-def _choice_with_output_tool(choice: str | None, *, alone: bool) -> str:
-    if alone or choice == "none":
-        return OUTPUT_TOOL
-    # With other tools around, the model picks which comes first; the answer itself must be a call in any case.
-    return choice if choice and choice not in _CHOICES else "required"
 
 
 def _write_choice(choice: str | None, *, parallel: bool | None) -> dict[str, Any] | None:

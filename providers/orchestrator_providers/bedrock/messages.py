@@ -7,11 +7,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from orchestrator.errors import UnsupportedFeature
-from orchestrator.types.call import CallWarning
-from orchestrator.types.chat import Media, Message, Metadata, Part, Reasoning, Text, ToolCall, ToolResult
+from orchestrator.types.chat import Media, Message, Part, Reasoning, Text, ToolCall, ToolResult
 from orchestrator_providers.bedrock.media import DocumentNames, write_media
 from orchestrator_providers.bedrock.profile import KIND
 from orchestrator_providers.shared.call_ids import CallIds
+from orchestrator_providers.shared.histories import STRIPPED, HistoryWriter
 
 __all__ = ["History", "write_history"]
 
@@ -24,7 +24,7 @@ _LONGEST_ID = 64
 _CACHE_POINT = "cachePoint"
 
 
-class History:
+class History(HistoryWriter):
     """Messages written down.
 
     Attributes:
@@ -34,31 +34,21 @@ class History:
         warnings: marks of other vendors that were left out, and what had to be moved or added.
     """
 
-    __slots__ = ("_ids", "_names", "_repairs", "_stripped", "called", "system", "turns")
+    __slots__ = ("_ids", "_names", "called", "system", "turns")
 
     def __init__(self, *, plain_ids: bool) -> None:
+        super().__init__(KIND)
         self._ids = CallIds(bad=_BAD_IN_PLAIN_ID if plain_ids else _BAD_IN_ID, longest=_LONGEST_ID)
         self.system: list[Block] = []
         self.turns: list[dict[str, Any]] = []
         self.called: dict[str, None] = {}
         self._names = DocumentNames()
-        self._repairs: dict[str, None] = {}
-        self._stripped = False
-
-    @property
-    def warnings(self) -> list[CallWarning]:
-        """At most one of each sort."""
-        found = [CallWarning("compatibility", "messages", repair) for repair in self._repairs]
-        if self._stripped:
-            message = "reasoning or marks of another provider in the history were left out"
-            found.insert(0, CallWarning("stripped", "messages", message))
-        return found
 
     def add(self, message: Message) -> None:
         """Write one message down; neighbours of the same role become one turn."""
         blocks = self._blocks(message.parts)
         if message.provider_metadata and blocks:
-            blocks += _cache_point(self._marks(message.provider_metadata) or {})
+            blocks += _cache_point(self._marks(message.provider_metadata))
         if message.role == "system":
             self._add_system(blocks)
         elif blocks:
@@ -68,21 +58,18 @@ class History:
         """Mend what the vendor refuses of an otherwise good history."""
         if self.turns and self.turns[0]["role"] != "user":
             self.turns.insert(0, {"role": "user", "content": [{"text": "Continue."}]})
-            self._repair("a conversation must begin with the user: a turn was put before it")
+            self._repaired("a conversation must begin with the user: a turn was put before it")
         for turn in self.turns:
             content = turn["content"]
             if any("document" in block for block in content) and not any("text" in block for block in content):
                 content.append({"text": "See the document."})
-                self._repair("a document must come with text: a line was put after it")
-
-    def _repair(self, what: str) -> None:
-        self._repairs[what] = None
+                self._repaired("a document must come with text: a line was put after it")
 
     def _add_system(self, blocks: list[Block]) -> None:
         if any(not block.keys() & {"text", "guardContent", _CACHE_POINT} for block in blocks):
             raise UnsupportedFeature("a system message can hold only text on this wire")
         if self.turns:
-            self._repair("a system message inside the conversation was moved to its beginning")
+            self._repaired("a system message inside the conversation was moved to its beginning")
         self.system += blocks
 
     def _add_turn(self, role: str, blocks: list[Block]) -> None:
@@ -97,18 +84,11 @@ class History:
         else:
             content += blocks
 
-    def _marks(self, metadata: Metadata | None) -> Mapping[str, Any] | None:
-        if not metadata:
-            return None
-        found = metadata.get(KIND)
-        self._stripped |= found is None
-        return found
-
     def _blocks(self, parts: Sequence[Part]) -> list[Block]:
         return [block for part in parts for block in _WRITERS[type(part)](self, part)]
 
     def _text(self, part: Text) -> list[Block]:
-        found = self._marks(part.provider_metadata) or {}
+        found = self._marks(part.provider_metadata)
         if not part.text.strip():
             return _cache_point(found)  # blank text is refused by the vendor, and says nothing
         if "citations" in found:
@@ -120,32 +100,32 @@ class History:
 
     def _reasoning(self, part: Reasoning) -> list[Block]:
         found = self._marks(part.provider_metadata)
-        if found and "block" in found:
+        if "block" in found:
             return [dict(found["block"])]
-        if found and "redactedContent" in found:
+        if "redactedContent" in found:
             return [{"reasoningContent": {"redactedContent": found["redactedContent"]}}]
-        if found and "signature" in found:
+        if "signature" in found:
             thought = {"text": part.text, "signature": found["signature"]}
             return [{"reasoningContent": {"reasoningText": thought}}]
-        self._stripped = True  # without its signature the models do not take it back
+        self._warn(STRIPPED)  # without its signature the models do not take it back
         return []
 
     def _media(self, part: Media) -> list[Block]:
-        found = self._marks(part.provider_metadata) or {}
+        found = self._marks(part.provider_metadata)
         block = write_media(part, self._names)
         extra = {key: value for key, value in found.items() if key != _CACHE_POINT}
         next(iter(block.values())).update(extra)
         return [block, *_cache_point(found)]
 
     def _tool_call(self, part: ToolCall) -> list[Block]:
-        found = self._marks(part.provider_metadata) or {}
+        found = self._marks(part.provider_metadata)
         self.called[part.name] = None
         arguments = part.arguments if part.invalid_arguments is None else {"invalid_json": part.invalid_arguments}
         block = {"toolUse": {"toolUseId": self._ids.of_call(part.id), "name": part.name, "input": arguments}}
         return [block, *_cache_point(found)]
 
     def _tool_result(self, part: ToolResult) -> list[Block]:
-        found = self._marks(part.provider_metadata) or {}
+        found = self._marks(part.provider_metadata)
         blocks = self._blocks((Text(part.content),) if isinstance(part.content, str) else part.content)
         content = [block for block in blocks if _CACHE_POINT not in block]
         if any("audio" in block for block in content):

@@ -9,12 +9,12 @@ import orjson
 
 from orchestrator.errors import UnsupportedFeature
 from orchestrator.spec.models import ModelProfile
-from orchestrator.types.call import CallWarning
 from orchestrator.types.chat import ChatOptions, ChatRequest, OutputSchema, Tool
 from orchestrator_providers.anthropic.schema import DIALECT
 from orchestrator_providers.bedrock.profile import KIND, vendor
 from orchestrator_providers.bedrock.reasoning import Thinking, ask_to_reason
-from orchestrator_providers.shared.schemas import OUTPUT_TOOL, fit, output_tool
+from orchestrator_providers.shared.noting import Noting
+from orchestrator_providers.shared.schemas import choice_with_output_tool, fit, output_tool
 
 __all__ = ["Settings"]
 
@@ -23,7 +23,7 @@ _LEAST_TOP_P_THINKING = 0.95
 _EXTRA = "additionalModelRequestFields"
 
 
-class Settings:
+class Settings(Noting):
     """Everything of a request's body but its messages.
 
     Attributes:
@@ -31,15 +31,15 @@ class Settings:
         warnings: what was left out or changed.
     """
 
-    __slots__ = ("_extra", "_inference", "_model", "_profile", "body", "warnings")
+    __slots__ = ("_extra", "_inference", "_model", "_profile", "body")
 
     def __init__(self, model: str, profile: ModelProfile, request: ChatRequest, called: Iterable[str] = ()) -> None:
+        super().__init__()
         self._model = model
         self._profile = profile
         self._extra: dict[str, Any] = {}
         self._inference: dict[str, Any] = {}
         self.body: dict[str, Any] = {}
-        self.warnings: list[CallWarning] = []
         options = request.options
         self._write_tools(request, called)
         self._write_cap(options)
@@ -47,14 +47,8 @@ class Settings:
         if options.stop:
             self._write_stop(options.stop)
         if options.seed is not None:
-            self._unsupported("seed", "the API has no seed")
+            self.unsupported("seed", "the API has no seed")
         self._close((options.provider_options or {}).get(KIND) or {})
-
-    def _unsupported(self, setting: str, message: str) -> None:
-        self.warnings.append(CallWarning("unsupported", setting, message))
-
-    def _changed(self, setting: str, message: str) -> None:
-        self.warnings.append(CallWarning("compatibility", setting, message))
 
     def _close(self, extra: Mapping[str, Any]) -> None:
         if self._inference:
@@ -87,16 +81,16 @@ class Settings:
         self._extra |= thinking.fields
         self.warnings += thinking.warnings
         if thinking.alone and self._inference.pop("maxTokens", None) and options.max_output_tokens:
-            self._unsupported("max_output_tokens", "not together with this reasoning effort")
+            self.unsupported("max_output_tokens", "not together with this reasoning effort")
         return thinking
 
     def _write_sampling(self, options: ChatOptions, thinking: Thinking) -> None:
         temperature, top_p = options.temperature, options.top_p
         if temperature is not None and (refused := self._refuses("temperature", thinking)):
-            self._unsupported("temperature", refused)
+            self.unsupported("temperature", refused)
             temperature = None
         if top_p is not None and (refused := self._refuses_top_p(top_p, thinking, alone=temperature is None)):
-            self._unsupported("top_p", refused)
+            self.unsupported("top_p", refused)
             top_p = None
         if temperature is not None:
             self._inference["temperature"] = self._bounded(temperature)
@@ -121,16 +115,16 @@ class Settings:
     def _bounded(self, temperature: float) -> float:
         if temperature <= 1:
             return temperature
-        self._changed("temperature", "lowered to 1, the vendor's maximum")
+        self.changed("temperature", "lowered to 1, the vendor's maximum")
         return 1.0
 
     def _write_stop(self, stop: tuple[str, ...]) -> None:
         if "stop" in self._profile.refuses:
-            self._unsupported("stop", "the model does not take it")
+            self.unsupported("stop", "the model does not take it")
             return
         accepted = [text for text in stop if text.strip()]
         if len(accepted) < len(stop):
-            self._unsupported("stop", "stop sequences of white space only are refused by the vendor")
+            self.unsupported("stop", "stop sequences of white space only are refused by the vendor")
         if accepted:
             self._inference["stopSequences"] = accepted
 
@@ -141,7 +135,7 @@ class Settings:
         choice = request.options.tool_choice
         if request.output is not None and not self._write_format(request.output):
             tools.append(_output_tool(request.output))
-            choice = _choice_with_output_tool(choice, alone=not request.tools)
+            choice = choice_with_output_tool(choice, alone=not request.tools)
         elif choice == "none" and tools:
             tools = self._silenced(tools, called)
         if tools:
@@ -150,20 +144,20 @@ class Settings:
         elif remembered := self._remembered(called):
             self.body["toolConfig"] = {"tools": remembered}
         if choice not in (None, "auto", "none") and not tools:
-            self._unsupported("tool_choice", "there are no tools to choose from")
+            self.unsupported("tool_choice", "there are no tools to choose from")
 
     def _silenced(self, tools: list[dict[str, Any]], called: Iterable[str]) -> list[dict[str, Any]]:
         # The vendor has no such choice, but a model cannot call what it is not given.
         if not list(called):
             return []
-        self._unsupported("tool_choice", "the API cannot forbid calls while the history holds some")
+        self.unsupported("tool_choice", "the API cannot forbid calls while the history holds some")
         return tools
 
     def _remembered(self, called: Iterable[str]) -> list[dict[str, Any]]:
         # A history with calls is refused unless some tool is defined.
         found = [{"toolSpec": {"name": name, "inputSchema": {"json": {"type": "object"}}}} for name in called]
         if found:
-            self._changed("tools", "the tools that the history calls were defined, by name only")
+            self.changed("tools", "the tools that the history calls were defined, by name only")
         return found
 
     def _write_choice(self, choice: str | None, *, parallel: bool | None) -> None:
@@ -178,7 +172,7 @@ class Settings:
         if parallel is not False:
             return
         if vendor(self._model) != "anthropic":
-            self._unsupported("parallel_tool_calls", "the API has no such setting for the model")
+            self.unsupported("parallel_tool_calls", "the API has no such setting for the model")
             return
         # The vendor refuses a type here beside its own toolChoice.
         kind = {} if "toolChoice" in config else {"type": "auto"}
@@ -193,7 +187,7 @@ class Settings:
             return False
         if closed.left_out:
             left_out = ", ".join(closed.left_out)
-            self._changed("output", f"schema keywords that the vendor refuses were left out: {left_out}")
+            self.changed("output", f"schema keywords that the vendor refuses were left out: {left_out}")
         wanted = {"name": output.name, "schema": orjson.dumps(closed.schema).decode()}
         self.body["outputConfig"] = {"textFormat": {"type": "json_schema", "structure": {"jsonSchema": wanted}}}
         return True
@@ -208,14 +202,14 @@ class Settings:
 
     def _make_strict(self, tool: Tool, written: dict[str, Any]) -> None:
         if self._profile.json_schema is not True:
-            self._unsupported("tools.strict", "the model is not known to have strict tools")
+            self.unsupported("tools.strict", "the model is not known to have strict tools")
             return
         closed = fit(tool.parameters, DIALECT)
         if closed.is_open:
-            self._unsupported("tools.strict", f"the parameters of {tool.name!r} allow properties they do not name")
+            self.unsupported("tools.strict", f"the parameters of {tool.name!r} allow properties they do not name")
             return
         if closed.left_out:
-            self._changed("tools.strict", f"left out of {tool.name!r}: {', '.join(closed.left_out)}")
+            self.changed("tools.strict", f"left out of {tool.name!r}: {', '.join(closed.left_out)}")
         written["inputSchema"] = {"json": closed.schema}
         written["strict"] = True
 
@@ -232,10 +226,3 @@ def _joined(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> dict[str, Any
 def _output_tool(output: OutputSchema) -> dict[str, Any]:
     spec = output_tool(output, "inputSchema")
     return {"toolSpec": spec | {"inputSchema": {"json": spec["inputSchema"]}}}
-
-
-def _choice_with_output_tool(choice: str | None, *, alone: bool) -> str:
-    if alone or choice == "none":
-        return OUTPUT_TOOL
-    # With other tools around, the model picks which comes first; the answer itself must be a call in any case.
-    return choice if choice and choice not in _WORDS else "required"

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import orjson
-
 from orchestrator.errors import MalformedReply, OrchestratorError
 from orchestrator.spec.provider import Codecs, Encoded, Framing, Target
 from orchestrator.spec.transport import HttpReply, HttpRequest
@@ -19,6 +17,7 @@ from orchestrator_providers.cohere.rerank import CohereRerank
 from orchestrator_providers.cohere.settings import Settings
 from orchestrator_providers.cohere.stream import CohereDecoder
 from orchestrator_providers.shared.reading import read_object
+from orchestrator_providers.shared.writing import write_json
 
 __all__ = ["CohereChat", "bind"]
 
@@ -47,7 +46,7 @@ class CohereChat:
         history = write_history(request.messages, reasons=self._reasons)
         settings = Settings(request, reasons=self._reasons)
         body: dict[str, Any] = {"model": self._model, "stream": stream, "messages": history.messages, **settings.body}
-        return Encoded(HttpRequest(self._url, orjson.dumps(body)), (*settings.warnings, *history.warnings))
+        return Encoded(HttpRequest(self._url, write_json(body)), (*settings.warnings, *history.warnings))
 
     def decode(self, reply: HttpReply) -> ChatResult:
         """See `Codec.decode`. Citations are in `provider_metadata["cohere"]`."""

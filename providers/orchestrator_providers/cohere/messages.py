@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import orjson
-
 from orchestrator.errors import UnsupportedFeature
-from orchestrator.types.call import CallWarning
-from orchestrator.types.chat import Media, Message, Metadata, Part, Reasoning, Text, ToolCall, ToolResult
+from orchestrator.types.chat import Media, Message, Part, Reasoning, Text, ToolCall, ToolResult
 from orchestrator_providers.cohere.profile import KIND
 from orchestrator_providers.shared.call_ids import CallIds
+from orchestrator_providers.shared.histories import HistoryWriter
+from orchestrator_providers.shared.writing import arguments_text, data_url
 
 __all__ = ["History", "write_history"]
 
@@ -20,7 +18,7 @@ _LONGEST_ID = 128
 _Fields = dict[str, Any]
 
 
-class History:
+class History(HistoryWriter):
     """Messages written down.
 
     Attributes:
@@ -28,20 +26,13 @@ class History:
         warnings: at most one, about marks of other vendors that were left out.
     """
 
-    __slots__ = ("_ids", "_reasons", "_stripped", "messages")
+    __slots__ = ("_ids", "_reasons", "messages")
 
     def __init__(self, *, reasons: bool) -> None:
+        super().__init__(KIND)
         self._ids = CallIds(longest=_LONGEST_ID)
         self._reasons = reasons
         self.messages: list[_Fields] = []
-        self._stripped = False
-
-    @property
-    def warnings(self) -> list[CallWarning]:
-        """At most one."""
-        if not self._stripped:
-            return []
-        return [CallWarning("stripped", "messages", "marks of another provider in the history were left out")]
 
     def add(self, message: Message) -> None:
         """Write one message down; each tool result becomes a message of its own."""
@@ -69,7 +60,7 @@ class History:
             self.messages.append(written)
 
     def _reasoning(self, part: Reasoning, written: Mapping[str, Any]) -> _Fields:
-        plan = (self._marks(part.provider_metadata) or {}).get("tool_plan")
+        plan = self._marks(part.provider_metadata).get("tool_plan")
         return {"tool_plan": written.get("tool_plan", "") + plan} if plan else {}
 
     def _content(self, parts: Sequence[Part]) -> str | list[_Fields]:
@@ -82,31 +73,29 @@ class History:
     def _block(self, part: Part) -> _Fields | None:
         if isinstance(part, Text):
             marks = self._marks(part.provider_metadata)
-            return {"type": "text", "text": part.text, **(marks or {})} if part.text else None
+            return {"type": "text", "text": part.text, **marks} if part.text else None
         if isinstance(part, Reasoning):
             return self._thinking(part)
         if isinstance(part, Media):
             return {
                 "type": "image_url",
-                "image_url": {"url": _image_url(part), **(self._marks(part.provider_metadata) or {})},
+                "image_url": {"url": _image_url(part), **self._marks(part.provider_metadata)},
             }
         raise UnsupportedFeature(f"a {type(part).__name__} cannot stand in this message on this wire")
 
     def _thinking(self, part: Reasoning) -> _Fields | None:
         marks = self._marks(part.provider_metadata)
-        if marks and "block" in marks:
+        if "block" in marks:
             return dict(marks["block"])
         # Marked reasoning is another vendor's; models that do not reason have no use for any.
         wanted = part.text and self._reasons and not part.provider_metadata
         return {"type": "thinking", "thinking": part.text} if wanted else None
 
     def _call(self, part: ToolCall) -> _Fields:
-        text = part.invalid_arguments
-        arguments = orjson.dumps(part.arguments).decode() if text is None else text
         return {
             "id": self._ids.of_call(part.id),
             "type": "function",
-            "function": {"name": part.name, "arguments": arguments},
+            "function": {"name": part.name, "arguments": arguments_text(part)},
         }
 
     def _result(self, part: ToolResult) -> _Fields:
@@ -119,13 +108,6 @@ class History:
         else:
             content = [{"type": "text", "text": inner.text} for inner in part.content if isinstance(inner, Text)]
         return {"role": "tool", "tool_call_id": self._ids.of_result(part.id), "content": content}
-
-    def _marks(self, metadata: Metadata | None) -> Mapping[str, Any] | None:
-        if not metadata:
-            return None
-        marks = metadata.get(KIND)
-        self._stripped |= marks is None
-        return marks
 
 
 def write_history(messages: Sequence[Message], *, reasons: bool) -> History:
@@ -143,6 +125,4 @@ def write_history(messages: Sequence[Message], *, reasons: bool) -> History:
 def _image_url(part: Media) -> str:
     if not part.media_type.startswith("image/") or part.file_id is not None:
         raise UnsupportedFeature(f"media of type {part.media_type!r} cannot be sent to this provider in this form")
-    if part.url is not None:
-        return part.url
-    return f"data:{part.media_type};base64,{base64.b64encode(part.data or b'').decode()}"
+    return data_url(part) if part.url is None else part.url

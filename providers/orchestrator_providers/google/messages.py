@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from orchestrator.errors import UnsupportedFeature
 from orchestrator.spec.provider import Target
-from orchestrator.types.call import CallWarning
-from orchestrator.types.chat import Media, Message, Metadata, Part, Reasoning, Text, ToolCall, ToolResult
+from orchestrator.types.chat import Media, Message, Part, Reasoning, Text, ToolCall, ToolResult
 from orchestrator_providers.google.media import write_media
 from orchestrator_providers.google.profile import Family
+from orchestrator_providers.shared.histories import HistoryWriter
 
 __all__ = ["History", "write_history"]
 
@@ -22,34 +22,24 @@ _NO_SIGNATURE = "c2tpcF90aG91Z2h0X3NpZ25hdHVyZV92YWxpZGF0b3I="
 """The signature that the vendor documents for calls which another model made (base64, as the field demands)."""
 
 
-class History:
+class History(HistoryWriter):
     """Messages written down.
 
     Attributes:
         system: parts of the system instruction, empty if there is none.
         contents: the turns, as the vendor wants them.
-        warnings: at most one of each kind: marks of other vendors left out, messages that had to move.
+        warnings: marks of other vendors that were left out, and what had to be moved or added.
     """
 
-    __slots__ = ("_calls", "_family", "_repairs", "_stripped", "_target", "contents", "system")
+    __slots__ = ("_calls", "_family", "_target", "contents", "system")
 
     def __init__(self, target: Target, family: Family) -> None:
+        super().__init__(target.profile.kind)
         self._target = target
         self._family = family
         self._calls: dict[str, str] = {}
-        self._repairs: list[str] = []
-        self._stripped = False
         self.system: list[_Fields] = []
         self.contents: list[_Fields] = []
-
-    @property
-    def warnings(self) -> list[CallWarning]:
-        """See the class."""
-        found = [CallWarning("compatibility", "messages", message) for message in dict.fromkeys(self._repairs)]
-        if self._stripped:
-            message = "reasoning or marks of another provider in the history were left out"
-            found.append(CallWarning("stripped", "messages", message))
-        return found
 
     def add(self, message: Message) -> None:
         """Write one message down; neighbours of the same role become one turn."""
@@ -66,7 +56,7 @@ class History:
         if any("text" not in part for part in parts):
             raise UnsupportedFeature("a system message can hold only text on this wire")
         if self.contents:
-            self._repairs.append("a system message inside the conversation was moved to its beginning")
+            self._repaired("a system message inside the conversation was moved to its beginning")
         self.system += parts
 
     def _add_turn(self, role: str, parts: list[_Fields]) -> None:
@@ -84,7 +74,7 @@ class History:
         self._move_system()
         if not self.contents or self.contents[0]["role"] != "user":
             self.contents.insert(0, {"role": "user", "parts": [dict(_BLANK)]})
-            self._repairs.append("a blank user turn was put first, where the vendor demands one")
+            self._repaired("a blank user turn was put first, where the vendor demands one")
         for calls, results in zip(self.contents, self.contents[1:], strict=False):
             _order_results(calls["parts"], results["parts"])
         if self._family.signs_calls:
@@ -98,14 +88,7 @@ class History:
             if len(self.contents) > 1 and self.contents[1]["role"] == "user":
                 self.contents[0]["parts"] = self.system + self.contents.pop(1)["parts"]
             self.system = []
-            self._repairs.append("the model takes no system instruction: it was put before the first user turn")
-
-    def _marks(self, metadata: Metadata | None) -> Mapping[str, Any] | None:
-        if not metadata:
-            return None
-        marks = metadata.get(self._target.profile.kind)
-        self._stripped |= marks is None
-        return marks
+            self._repaired("the model takes no system instruction: it was put before the first user turn")
 
     def _parts(self, parts: Sequence[Part]) -> list[_Fields]:
         return [written for part in parts for written in _WRITERS[type(part)](self, part)]
@@ -113,24 +96,23 @@ class History:
     def _text(self, part: Text) -> list[_Fields]:
         marks = self._marks(part.provider_metadata)
         # An empty text says nothing, unless it carries a signature.
-        return [{"text": part.text, **(marks or {})}] if part.text or marks else []
+        return [{"text": part.text, **marks}] if part.text or marks else []
 
     def _reasoning(self, part: Reasoning) -> list[_Fields]:
-        marks = self._marks(part.provider_metadata)
-        if marks is None:
-            self._stripped = True  # thoughts of another model are not this one's
+        if not self._is_own(part):
             return []
+        marks = self._marks(part.provider_metadata)
         return [dict(marks["part"])] if "part" in marks else [{"text": part.text, "thought": True, **marks}]
 
     def _media(self, part: Media) -> list[_Fields]:
-        return [{**write_media(part, self._target), **(self._marks(part.provider_metadata) or {})}]
+        return [{**write_media(part, self._target), **self._marks(part.provider_metadata)}]
 
     def _tool_call(self, part: ToolCall) -> list[_Fields]:
         self._calls[part.id] = part.name
         # The vendor takes only objects.
         arguments = part.arguments if part.invalid_arguments is None else {"INVALID_JSON": part.invalid_arguments}
         call = {"id": part.id, "name": part.name, "args": arguments}
-        return [{"functionCall": call, **(self._marks(part.provider_metadata) or {})}]
+        return [{"functionCall": call, **self._marks(part.provider_metadata)}]
 
     def _tool_result(self, part: ToolResult) -> list[_Fields]:
         texts, media = _contents(part)
@@ -142,7 +124,7 @@ class History:
         written = [write_media(inner, self._target) for inner in media]
         if written and self._family.media_results:
             result["parts"], written = written, []
-        marks = self._marks(part.provider_metadata) or {}
+        marks = self._marks(part.provider_metadata)
         return [{"functionResponse": result, **marks}, *written]
 
 

@@ -7,11 +7,11 @@ from typing import Any
 
 from orchestrator.errors import UnsupportedFeature
 from orchestrator.spec.provider import Target
-from orchestrator.types.call import CallWarning
 from orchestrator.types.chat import ChatOptions, ChatRequest, OutputSchema
 from orchestrator_providers.google.profile import Family
 from orchestrator_providers.google.schema import write_schema
 from orchestrator_providers.google.tools import Tools
+from orchestrator_providers.shared.noting import Noting
 
 __all__ = ["Settings"]
 
@@ -28,7 +28,7 @@ _BUDGETS = {"minimal": 512, "low": 1024, "medium": 8192, "high": 24_576}
 _SCALE = ("minimal", "low", "medium", "high")
 
 
-class Settings:
+class Settings(Noting):
     """Everything of a request's body but its messages.
 
     Attributes:
@@ -36,13 +36,13 @@ class Settings:
         warnings: what was left out or changed.
     """
 
-    __slots__ = ("_config", "_family", "_refuses", "body", "warnings")
+    __slots__ = ("_config", "_family", "_refuses", "body")
 
     def __init__(self, target: Target, family: Family, request: ChatRequest) -> None:
+        super().__init__()
         self._family = family
         self._refuses = target.model_profile.refuses
         self._config: dict[str, Any] = {}
-        self.warnings: list[CallWarning] = []
         self.body: dict[str, Any] = {}
         self._write_sampling(request.options)
         if request.options.reasoning_effort is not None:
@@ -58,12 +58,6 @@ class Settings:
         if request.options.provider_options:
             self._write_provider_options(request.options.provider_options.get(target.profile.kind) or {})
 
-    def _unsupported(self, setting: str, message: str) -> None:
-        self.warnings.append(CallWarning("unsupported", setting, message))
-
-    def _changed(self, setting: str, message: str) -> None:
-        self.warnings.append(CallWarning("compatibility", setting, message))
-
     def _write_sampling(self, options: ChatOptions) -> None:
         for name, field in _FIELDS.items():
             value = getattr(options, name)
@@ -71,15 +65,15 @@ class Settings:
                 self._config[field] = value
         if self._config.get("temperature", 0) > _MOST_TEMPERATURE:
             self._config["temperature"] = _MOST_TEMPERATURE
-            self._changed("temperature", "lowered to 2, the vendor's maximum")
+            self.changed("temperature", "lowered to 2, the vendor's maximum")
         if options.stop and self._takes("stop"):
             self._config["stopSequences"] = list(options.stop[:_MOST_STOPS])
             if len(options.stop) > _MOST_STOPS:
-                self._unsupported("stop", f"the vendor takes {_MOST_STOPS} stop sequences; the others were left out")
+                self.unsupported("stop", f"the vendor takes {_MOST_STOPS} stop sequences; the others were left out")
 
     def _takes(self, setting: str) -> bool:
         if setting in self._refuses:
-            self._unsupported(setting, "the model takes no value of it")
+            self.unsupported(setting, "the model takes no value of it")
             return False
         return True
 
@@ -94,7 +88,7 @@ class Settings:
         self._config["responseMimeType"] = "application/json"
         self._config["responseJsonSchema" if self._family.json_schema else "responseSchema"] = written.schema
         if written.left_out:
-            self._changed(
+            self.changed(
                 "output", f"schema keywords that the vendor has not were left out: {', '.join(written.left_out)}"
             )
 
@@ -102,7 +96,7 @@ class Settings:
         reasoning = self._family.reasoning
         if "reasoning_effort" in self._refuses or reasoning == "none":
             if effort != "none":
-                self._unsupported("reasoning_effort", "the model does not reason, or not as deep as one asks")
+                self.unsupported("reasoning_effort", "the model does not reason, or not as deep as one asks")
         elif reasoning == "budget":
             self._write_budget(effort)
         else:
@@ -113,7 +107,7 @@ class Settings:
         if effort == "none":
             self._config["thinkingConfig"] = {"thinkingBudget": least}
             if least:
-                self._changed("reasoning_effort", f"the model always reasons: sent as {least} tokens, its least")
+                self.changed("reasoning_effort", f"the model always reasons: sent as {least} tokens, its least")
             return
         granted = max(self._granted(_BUDGETS[effort]), least)
         self._config["thinkingConfig"] = {"thinkingBudget": granted, "includeThoughts": True}
@@ -123,13 +117,13 @@ class Settings:
         cap = self._config.get("maxOutputTokens")
         if cap is None or budget <= cap // 2:
             return budget
-        self._changed("reasoning_effort", f"thinking is limited to half of max_output_tokens, {cap // 2} tokens")
+        self.changed("reasoning_effort", f"thinking is limited to half of max_output_tokens, {cap // 2} tokens")
         return int(cap // 2)
 
     def _write_level(self, effort: str) -> None:
         level = _nearest(effort, self._family.efforts)
         if level != effort:
-            self._changed("reasoning_effort", f"sent as {level}, the nearest that the model takes")
+            self.changed("reasoning_effort", f"sent as {level}, the nearest that the model takes")
         self._config["thinkingConfig"] = {"thinkingLevel": level}
         if effort != "none":
             self._config["thinkingConfig"]["includeThoughts"] = True

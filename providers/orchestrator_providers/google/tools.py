@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from orchestrator.types.call import CallWarning
 from orchestrator.types.chat import ChatRequest, OutputSchema, Tool
 from orchestrator_providers.google.profile import Family
 from orchestrator_providers.google.schema import write_schema
-from orchestrator_providers.shared.schemas import OUTPUT_TOOL
+from orchestrator_providers.shared.noting import Noting
+from orchestrator_providers.shared.schemas import OUTPUT_TOOL, choice_with_output_tool
 
 __all__ = ["Tools"]
 
-_CHOICES = frozenset({"auto", "none", "required"})
 
-
-class Tools:
+class Tools(Noting):
     """The fields `tools` and `toolConfig`.
 
     Attributes:
@@ -23,26 +21,23 @@ class Tools:
         warnings: what was left out or changed.
     """
 
-    __slots__ = ("_family", "body", "warnings")
+    __slots__ = ("_family", "body")
 
     def __init__(self, family: Family, request: ChatRequest, *, output_as_tool: bool) -> None:
+        super().__init__()
         self._family = family
-        self.warnings: list[CallWarning] = []
         self.body: dict[str, Any] = {}
         choice = request.options.tool_choice
         tools = list(request.tools)
         if output_as_tool and request.output is not None:
             tools.append(_output_tool(request.output))
-            choice = _choice_with_output_tool(choice, alone=not request.tools)
+            choice = choice_with_output_tool(choice, alone=not request.tools)
         if tools:
             self._write(tools, choice)
         elif choice not in (None, "auto", "none"):
-            self._warn("unsupported", "tool_choice", "there are no tools to choose from")
+            self.unsupported("tool_choice", "there are no tools to choose from")
         if request.options.parallel_tool_calls is False and request.tools:
-            self._warn("unsupported", "parallel_tool_calls", "the vendor cannot be held to one call at a time")
-
-    def _warn(self, kind: Any, setting: str, message: str) -> None:
-        self.warnings.append(CallWarning(kind, setting, message))
+            self.unsupported("parallel_tool_calls", "the vendor cannot be held to one call at a time")
 
     def _write(self, tools: list[Tool], choice: str | None) -> None:
         self.body["tools"] = [{"functionDeclarations": [self._declare(tool) for tool in tools]}]
@@ -55,7 +50,7 @@ class Tools:
         if written.left_out:
             # A hint is lost, no promise: what the model calls with is checked by the tool.
             lost = ", ".join(written.left_out)
-            self._warn("compatibility", "tools", f"left out of the parameters of {tool.name!r}: {lost}")
+            self.changed("tools", f"left out of the parameters of {tool.name!r}: {lost}")
         key = "parametersJsonSchema" if self._family.json_schema else "parameters"
         declared: dict[str, Any] = {"name": tool.name, key: written.schema}
         return declared | ({"description": tool.description} if tool.description else {})
@@ -63,13 +58,6 @@ class Tools:
 
 def _output_tool(output: OutputSchema) -> Tool:
     return Tool(name=OUTPUT_TOOL, description="Gives the final answer.", parameters=output.schema)
-
-
-def _choice_with_output_tool(choice: str | None, *, alone: bool) -> str:
-    if alone or choice == "none":
-        return OUTPUT_TOOL
-    # With other tools around, the model picks which comes first; the answer itself must be a call in any case.
-    return choice if choice and choice not in _CHOICES else "required"
 
 
 def _write_choice(choice: str | None, *, strict: bool) -> dict[str, Any] | None:

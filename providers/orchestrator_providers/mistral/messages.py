@@ -11,30 +11,25 @@ import base64
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import orjson
-
 from orchestrator.errors import UnsupportedFeature
 from orchestrator.types.call import CallWarning
-from orchestrator.types.chat import Media, Message, Metadata, Part, Reasoning, Text, ToolCall, ToolResult
+from orchestrator.types.chat import Media, Message, Part, Reasoning, Text, ToolCall, ToolResult
 from orchestrator_providers.mistral.callids import CallIds
 from orchestrator_providers.mistral.profile import KIND, PROFILE
+from orchestrator_providers.shared.histories import MEDIA_MOVED, UNSENDABLE, HistoryWriter, split_turn
+from orchestrator_providers.shared.writing import arguments_text, data_url
 
 __all__ = ["write_messages"]
 
 _Chunk = dict[str, Any]
 
 _BRIDGE = {"role": "assistant", "content": "OK"}
-_STRIPPED = CallWarning("stripped", "messages", "reasoning or marks of another provider in the history were left out")
 _BRIDGED = CallWarning(
     "compatibility", "messages", "an assistant message was put between a tool's result and what followed it"
 )
 _SYSTEM_MOVED = CallWarning(
     "compatibility", "messages", "a system message after the assistant's was moved to the beginning"
 )
-_MEDIA_MOVED = CallWarning(
-    "compatibility", "messages", "media in a tool result went into a user message: a tool message carries text alone"
-)
-_UNSENDABLE = CallWarning("compatibility", "messages", "media that a model made were left out of the history")
 
 
 def write_messages(messages: Sequence[Message], warnings: list[CallWarning]) -> list[dict[str, Any]]:
@@ -46,14 +41,14 @@ def write_messages(messages: Sequence[Message], warnings: list[CallWarning]) -> 
     return _Writer(messages, warnings).write(messages)
 
 
-class _Writer:
+class _Writer(HistoryWriter):
     """State of one request: what was written, and media of tool results that wait for the last of the results."""
 
-    __slots__ = ("_ids", "_media", "_out", "_preamble", "_warnings")
+    __slots__ = ("_ids", "_media", "_out", "_preamble")
 
     def __init__(self, messages: Sequence[Message], warnings: list[CallWarning]) -> None:
+        super().__init__(KIND, warnings)
         self._ids = CallIds(messages)
-        self._warnings = warnings
         self._out: list[dict[str, Any]] = []
         self._preamble = 0  # system messages at the beginning
         self._media: list[_Chunk] = []
@@ -88,32 +83,15 @@ class _Writer:
 
     def _flush(self) -> None:
         if self._media:
-            self._warn(_MEDIA_MOVED)
+            self._warn(MEDIA_MOVED)
             self._add({"role": "user", "content": self._media})
             self._media = []
 
-    def _warn(self, warning: CallWarning) -> None:
-        if warning not in self._warnings:
-            self._warnings.append(warning)
-
-    def _marks(self, metadata: Metadata | None) -> Mapping[str, Any]:
-        """Our own marks; those of another kind mean nothing here."""
-        if not metadata:
-            return {}
-        if KIND not in metadata:
-            self._warn(_STRIPPED)
-        return metadata.get(KIND, {})
-
     def _turn(self, message: Message) -> None:
         """A system, user or tool message; each tool result is a message of its own."""
-        content: list[Part] = []
-        for part in message.parts:
-            if isinstance(part, ToolResult):
-                self._result(part)
-            elif isinstance(part, Text | Media):
-                content.append(part)
-            else:
-                raise UnsupportedFeature(f"a {message.role} message cannot hold a {type(part).__name__}")
+        results, content = split_turn(message)
+        for result in results:
+            self._result(result)
         marks = self._marks(message.provider_metadata)
         if content:
             self._flush()
@@ -141,7 +119,7 @@ class _Writer:
             elif isinstance(part, Reasoning):
                 chunks += self._thinking(part)
             elif isinstance(part, Media):
-                self._warn(_UNSENDABLE)
+                self._warn(UNSENDABLE)
             else:
                 raise UnsupportedFeature("an assistant message cannot hold a ToolResult")
         marks = self._marks(message.provider_metadata)
@@ -164,18 +142,16 @@ class _Writer:
 
     def _thinking(self, part: Reasoning) -> list[_Chunk]:
         """Thinking goes back to the vendor that thought it."""
-        if KIND not in (part.provider_metadata or {}):
-            self._warn(_STRIPPED)
+        if not self._is_own(part):
             return []
         marks = self._marks(part.provider_metadata)
         return [{"type": "thinking", "thinking": [{"type": "text", "text": part.text}], **marks}]
 
     def _call(self, call: ToolCall) -> dict[str, Any]:
-        arguments = call.invalid_arguments or orjson.dumps(call.arguments, default=dict).decode()
         return {
             "id": self._ids(call.id),
             "type": "function",
-            "function": {"name": call.name, "arguments": arguments},
+            "function": {"name": call.name, "arguments": arguments_text(call)},
             **self._marks(call.provider_metadata),
         }
 
@@ -203,6 +179,4 @@ def _medium(media: Media, marks: Mapping[str, Any]) -> _Chunk:
 
 
 def _address(media: Media) -> str:
-    if media.data is None:
-        return media.url or ""
-    return f"data:{media.media_type};base64,{base64.b64encode(media.data).decode()}"
+    return (media.url or "") if media.data is None else data_url(media)

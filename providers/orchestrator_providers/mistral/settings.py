@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from orchestrator.errors import UnsupportedFeature
 from orchestrator.spec.provider import Target
 from orchestrator.types.call import CallWarning
-from orchestrator.types.chat import ChatOptions, ChatRequest, OutputSchema, Tool
+from orchestrator.types.chat import ChatOptions, ChatRequest, OutputSchema
 from orchestrator_providers.mistral.profile import KIND, reasoning_facts
+from orchestrator_providers.shared.noting import left_out
+from orchestrator_providers.shared.writing import function_tool
 
 __all__ = ["SettingsWriter"]
 
@@ -57,16 +58,16 @@ class SettingsWriter:
             if value is None:
                 continue
             if name in self._facts.refuses:
-                warnings.append(_left_out(name, "this model does not take it"))
+                warnings.append(left_out(name, "this model does not take it"))
             elif name == "top_p" and value != 1 and options.temperature == 0:
-                warnings.append(_left_out(name, "with temperature 0 the vendor takes no other value than 1"))
+                warnings.append(left_out(name, "with temperature 0 the vendor takes no other value than 1"))
             else:
                 body[field] = value
 
     def _write_tools(self, request: ChatRequest, body: dict[str, Any]) -> None:
         if self._facts.tools is False:
             raise UnsupportedFeature("the model has no tools")
-        body["tools"] = [_tool(tool) for tool in request.tools]
+        body["tools"] = [function_tool(tool) for tool in request.tools]
         choice = request.options.tool_choice
         if choice is not None:
             body["tool_choice"] = _CHOICES.get(choice) or {"type": "function", "function": {"name": choice}}
@@ -84,10 +85,10 @@ class SettingsWriter:
         if control == "none":
             # No reasoning is what a model without it does anyway.
             if effort != "none":
-                warnings.append(_left_out("reasoning_effort", "the model does not reason"))
+                warnings.append(left_out("reasoning_effort", "the model does not reason"))
         elif control == "always" and not efforts:
             if effort == "none":
-                warnings.append(_left_out("reasoning_effort", "the model always reasons"))
+                warnings.append(left_out("reasoning_effort", "the model always reasons"))
             else:
                 body["prompt_mode"] = "reasoning"
         else:
@@ -104,16 +105,3 @@ def _nearest(effort: str, efforts: tuple[str, ...]) -> str:
         return effort
     place = _EFFORTS.index(effort)
     return min(known, key=lambda word: (abs(_EFFORTS.index(word) - place), -_EFFORTS.index(word)))
-
-
-def _left_out(name: str, why: str) -> CallWarning:
-    return CallWarning("unsupported", name, f"left out: {why}")
-
-
-def _tool(tool: Tool) -> Mapping[str, Any]:
-    function: dict[str, Any] = {"name": tool.name, "parameters": tool.parameters}
-    if tool.description:
-        function["description"] = tool.description
-    if tool.strict is not None:
-        function["strict"] = tool.strict
-    return {"type": "function", "function": function}

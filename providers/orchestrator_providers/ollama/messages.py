@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from orchestrator.errors import UnsupportedFeature
 from orchestrator.types.call import CallWarning
-from orchestrator.types.chat import Media, Message, Metadata, Part, Reasoning, Text, ToolCall, ToolResult
+from orchestrator.types.chat import Media, Message, Part, Reasoning, Text, ToolCall, ToolResult
 from orchestrator_providers.ollama.profile import KIND
+from orchestrator_providers.shared.histories import UNSENDABLE, HistoryWriter, split_turn
 
 __all__ = ["write_messages"]
-
-_STRIPPED = CallWarning("stripped", "messages", "reasoning or marks of another provider in the history were left out")
-_UNSENDABLE = CallWarning("compatibility", "messages", "media that a model made were left out of the history")
 
 
 def write_messages(messages: Sequence[Message], warnings: list[CallWarning]) -> list[dict[str, Any]]:
@@ -29,13 +27,13 @@ def write_messages(messages: Sequence[Message], warnings: list[CallWarning]) -> 
     return writer.out
 
 
-class _Writer:
+class _Writer(HistoryWriter):
     """What was written of one request, and the tools by the ids of their calls."""
 
-    __slots__ = ("_tools", "_warnings", "out")
+    __slots__ = ("_tools", "out")
 
     def __init__(self, messages: Sequence[Message], warnings: list[CallWarning]) -> None:
-        self._warnings = warnings
+        super().__init__(KIND, warnings)
         self._tools = {call.id: call.name for message in messages for call in message.tool_calls}
         self.out: list[dict[str, Any]] = []
 
@@ -45,27 +43,11 @@ class _Writer:
         else:
             self._turn(message)
 
-    def _warn(self, warning: CallWarning) -> None:
-        if warning not in self._warnings:
-            self._warnings.append(warning)
-
-    def _marks(self, metadata: Metadata | None) -> Mapping[str, Any]:
-        if not metadata:
-            return {}
-        if KIND not in metadata:
-            self._warn(_STRIPPED)
-        return metadata.get(KIND, {})
-
     def _turn(self, message: Message) -> None:
         """A system, user or tool message; each tool result is a message of its own."""
-        content: list[Part] = []
-        for part in message.parts:
-            if isinstance(part, ToolResult):
-                self._result(part)
-            elif isinstance(part, Text | Media):
-                content.append(part)
-            else:
-                raise UnsupportedFeature(f"a {message.role} message cannot hold a {type(part).__name__}")
+        results, content = split_turn(message)
+        for result in results:
+            self._result(result)
         if content:
             role = "user" if message.role == "tool" else message.role
             self.out.append({"role": role, **self._content(content), **self._marks(message.provider_metadata)})
@@ -87,7 +69,7 @@ class _Writer:
 
     def _assistant(self, message: Message) -> None:
         written: dict[str, Any] = {"role": "assistant", "content": message.text}
-        thoughts = [part.text for part in message.parts if isinstance(part, Reasoning) and self._is_ours(part)]
+        thoughts = [part.text for part in message.parts if isinstance(part, Reasoning) and self._is_own(part)]
         if thoughts:
             written["thinking"] = "".join(thoughts)
         calls = [self._call(call) for call in message.tool_calls]
@@ -95,18 +77,12 @@ class _Writer:
             written["tool_calls"] = calls
         for part in message.parts:
             if isinstance(part, Media):
-                self._warn(_UNSENDABLE)
+                self._warn(UNSENDABLE)
             elif isinstance(part, ToolResult):
                 raise UnsupportedFeature("an assistant message cannot hold a ToolResult")
             elif isinstance(part, Text):
                 self._marks(part.provider_metadata)
         self.out.append({**written, **self._marks(message.provider_metadata)})
-
-    def _is_ours(self, part: Reasoning) -> bool:
-        if KIND in (part.provider_metadata or {}):
-            return True
-        self._warn(_STRIPPED)
-        return False
 
     def _call(self, call: ToolCall) -> dict[str, Any]:
         # Arguments are an object here; text that is none has to be wrapped.

@@ -9,8 +9,10 @@ from orchestrator.errors import UnsupportedFeature
 from orchestrator.spec.models import ModelProfile
 from orchestrator.spec.provider import Target
 from orchestrator.types.call import CallWarning
-from orchestrator.types.chat import ChatOptions, ChatRequest, Tool
+from orchestrator.types.chat import ChatOptions, ChatRequest
 from orchestrator_providers.ollama.profile import KIND
+from orchestrator_providers.shared.noting import left_out
+from orchestrator_providers.shared.writing import function_tool
 
 __all__ = ["SettingsWriter", "write_extra"]
 
@@ -68,15 +70,15 @@ class SettingsWriter:
             return  # the same as to offer none
         if choice not in (None, "auto"):
             raise UnsupportedFeature("Ollama cannot make a model call a tool, which this tool_choice needs")
-        body["tools"] = [_tool(tool) for tool in request.tools]
+        body["tools"] = [function_tool(tool, strict=False) for tool in request.tools]
         if request.options.parallel_tool_calls is False:
-            warnings.append(_left_out("parallel_tool_calls", "Ollama cannot limit a model to one call"))
+            warnings.append(left_out("parallel_tool_calls", "Ollama cannot limit a model to one call"))
 
     def _write_think(self, effort: str, body: dict[str, Any], warnings: list[CallWarning]) -> None:
         if self._facts.reasoning == "none":
             # No reasoning is what a model without it does anyway.
             if effort != "none":
-                warnings.append(_left_out("reasoning_effort", "the model does not reason"))
+                warnings.append(left_out("reasoning_effort", "the model does not reason"))
         elif not self._has_levels:
             body["think"] = effort != "none"
         else:
@@ -95,14 +97,3 @@ def write_extra(provider_options: Mapping[str, Mapping[str, Any]] | None, body: 
     body.update(extra)
     if isinstance(extra.get("options"), Mapping):
         body["options"] = {**ours, **extra["options"]}
-
-
-def _left_out(name: str, why: str) -> CallWarning:
-    return CallWarning("unsupported", name, f"left out: {why}")
-
-
-def _tool(tool: Tool) -> dict[str, Any]:
-    function: dict[str, Any] = {"name": tool.name, "parameters": tool.parameters}
-    if tool.description:
-        function["description"] = tool.description
-    return {"type": "function", "function": function}

@@ -6,24 +6,19 @@ import base64
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import orjson
-
 from orchestrator.errors import UnsupportedFeature
 from orchestrator.spec.provider import Profile
 from orchestrator.types.call import CallWarning
-from orchestrator.types.chat import Media, Message, Metadata, Part, Reasoning, Text, ToolCall, ToolResult
+from orchestrator.types.chat import Media, Message, Part, Reasoning, Text, ToolCall, ToolResult
 from orchestrator_providers.openai.profile import Quirks
 from orchestrator_providers.shared.call_ids import CallIds
+from orchestrator_providers.shared.histories import MEDIA_MOVED, UNSENDABLE, HistoryWriter, split_turn
+from orchestrator_providers.shared.writing import arguments_text, data_url
 
 __all__ = ["write_messages"]
 
 _AUDIO_FORMATS = {"audio/wav": "wav", "audio/x-wav": "wav", "audio/mpeg": "mp3", "audio/mp3": "mp3"}
 _LONGEST_ID = 40
-_STRIPPED = CallWarning("stripped", "messages", "marks of another provider kind in the history were left out")
-_MOVED = CallWarning(
-    "compatibility", "messages", "media in a tool result went into a user message: a tool message carries text alone"
-)
-_UNSENDABLE = CallWarning("compatibility", "messages", "media that a model made were left out of the history")
 
 
 def write_messages(messages: Sequence[Message], profile: Profile, warnings: list[CallWarning]) -> list[dict[str, Any]]:
@@ -40,18 +35,17 @@ def write_messages(messages: Sequence[Message], profile: Profile, warnings: list
     return _Writer(profile, warnings).write(messages)
 
 
-class _Writer:
+class _Writer(HistoryWriter):
     """State of one request: what was written, and media of tool results that wait for the last of the results."""
 
-    __slots__ = ("_documents", "_ids", "_kind", "_media", "_moved", "_out", "_warnings")
+    __slots__ = ("_documents", "_ids", "_media", "_moved", "_out")
 
     def __init__(self, profile: Profile, warnings: list[CallWarning]) -> None:
+        super().__init__(profile.kind, warnings)
         quirks: Quirks = profile.quirks
         self._ids = CallIds(longest=_LONGEST_ID)
-        self._kind = profile.kind
         self._media = profile.media
         self._documents = quirks.documents
-        self._warnings = warnings
         self._out: list[dict[str, Any]] = []
         self._moved: list[dict[str, Any]] = []
 
@@ -70,30 +64,13 @@ class _Writer:
         if self._moved:
             self._out.append({"role": "user", "content": self._moved})
             self._moved = []
-            self._warn(_MOVED)
-
-    def _warn(self, warning: CallWarning) -> None:
-        if warning not in self._warnings:
-            self._warnings.append(warning)
-
-    def _marks(self, metadata: Metadata | None) -> Mapping[str, Any]:
-        """Our kind's marks; those of another kind mean nothing here."""
-        if not metadata:
-            return {}
-        if self._kind not in metadata:
-            self._warn(_STRIPPED)
-        return metadata.get(self._kind, {})
+            self._warn(MEDIA_MOVED)
 
     def _turn(self, message: Message, marks: Mapping[str, Any]) -> None:
         """A system, user or tool message; each tool result is a message of its own."""
-        content: list[Part] = []
-        for part in message.parts:
-            if isinstance(part, ToolResult):
-                self._result(part)
-            elif isinstance(part, Text | Media):
-                content.append(part)
-            else:
-                raise UnsupportedFeature(f"a {message.role} message cannot hold a {type(part).__name__}")
+        results, content = split_turn(message)
+        for result in results:
+            self._result(result)
         if content:
             self._flush()
             self._out.append({"role": message.role, "content": self._content(content), **marks})
@@ -105,7 +82,7 @@ class _Writer:
         self._out.append({"role": "tool", "tool_call_id": self._ids.of_result(result.id), "content": text, **marks})
         self._moved.extend([self._part(part) for part in parts if isinstance(part, Media)])
 
-    def _content(self, parts: list[Part]) -> Any:
+    def _content(self, parts: Sequence[Part]) -> Any:
         if len(parts) == 1 and isinstance(parts[0], Text) and not parts[0].provider_metadata:
             return parts[0].text
         return [self._part(part) for part in parts]
@@ -150,7 +127,7 @@ class _Writer:
             if isinstance(part, Reasoning):
                 self._reasoning(part, out)
             elif isinstance(part, Media):
-                self._warn(_UNSENDABLE)
+                self._warn(UNSENDABLE)
             elif isinstance(part, ToolResult):
                 raise UnsupportedFeature("an assistant message cannot hold a ToolResult")
         if out["content"] is None and not calls:
@@ -166,8 +143,7 @@ class _Writer:
             out[marks["field"]] = out.get(marks["field"], "") + part.text
 
     def _call(self, call: ToolCall) -> dict[str, Any]:
-        arguments = call.invalid_arguments or orjson.dumps(call.arguments, default=dict).decode()
-        function = {"name": call.name, "arguments": arguments}
+        function = {"name": call.name, "arguments": arguments_text(call)}
         return {
             "id": self._ids.of_call(call.id),
             "type": "function",
@@ -181,7 +157,7 @@ def _address(media: Media) -> str:
         return media.url
     if media.data is None:
         raise UnsupportedFeature(f"a file reference cannot stand for {media.media_type} on this wire")
-    return f"data:{media.media_type};base64,{base64.b64encode(media.data).decode()}"
+    return data_url(media)
 
 
 def _audio(media: Media) -> dict[str, Any]:

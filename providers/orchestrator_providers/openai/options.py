@@ -11,6 +11,8 @@ from orchestrator.types.call import CallWarning
 from orchestrator.types.chat import ChatOptions, ChatRequest, Tool
 from orchestrator_providers.openai.outputs import OutputWriter
 from orchestrator_providers.openai.profile import Quirks
+from orchestrator_providers.shared.noting import left_out
+from orchestrator_providers.shared.writing import function_tool
 
 __all__ = ["OptionWriter"]
 
@@ -64,7 +66,7 @@ class OptionWriter:
                 continue
             # 1 is what reasoning models sample with anyway, and the one value they accept.
             if name in refused and not (name in {"temperature", "top_p"} and value == 1):
-                warnings.append(_left_out(name, self._kind))
+                warnings.append(self._left_out(name))
             else:
                 body[field] = value
         if options.reasoning_effort is not None:
@@ -76,7 +78,7 @@ class OptionWriter:
         if "reasoning_effort" in self._refused:
             # No reasoning is what a model without it does anyway.
             if effort != "none":
-                warnings.append(_left_out("reasoning_effort", self._kind))
+                warnings.append(self._left_out("reasoning_effort"))
         elif self._quirks.effort_form == "object":
             body["reasoning"] = {"effort": effort}
         elif self._quirks.effort_form == "thinking":
@@ -86,23 +88,13 @@ class OptionWriter:
         else:
             body["reasoning_effort"] = effort
 
+    def _left_out(self, name: str) -> CallWarning:
+        return left_out(name, f"this model of {self._kind} does not take it")
+
     def _tools(self, tools: Sequence[Tool], body: dict[str, Any]) -> None:
         if not self._quirks.tools:
             raise UnsupportedFeature(f"{self._kind} has no tools")
-        body["tools"] = [_tool(tool) for tool in tools]
-
-
-def _left_out(name: str, kind: str) -> CallWarning:
-    return CallWarning("unsupported", name, f"left out: this model of {kind} does not take it")
-
-
-def _tool(tool: Tool) -> dict[str, Any]:
-    function: dict[str, Any] = {"name": tool.name, "parameters": tool.parameters}
-    if tool.description:
-        function["description"] = tool.description
-    if tool.strict is not None:
-        function["strict"] = tool.strict
-    return {"type": "function", "function": function}
+        body["tools"] = [function_tool(tool) for tool in tools]
 
 
 def _choice(choice: str) -> Any:

@@ -6,22 +6,20 @@ import base64
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import orjson
-
 from orchestrator.errors import UnsupportedFeature
 from orchestrator.spec.provider import Target
 from orchestrator.types.call import CallWarning
-from orchestrator.types.chat import Media, Message, Metadata, Reasoning, Text, ToolCall, ToolResult
+from orchestrator.types.chat import Media, Message, Reasoning, Text, ToolCall, ToolResult
 from orchestrator_providers.shared.call_ids import CallIds
+from orchestrator_providers.shared.histories import STRIPPED, UNSENDABLE, HistoryWriter
+from orchestrator_providers.shared.writing import arguments_text, data_url
 
 __all__ = ["write_input"]
 
 _LONGEST_ID = 64
-_STRIPPED = CallWarning("stripped", "messages", "reasoning or marks of another provider in the history were left out")
 _UNREADABLE = CallWarning(
     "stripped", "messages", "reasoning that the vendor gave without its encrypted form was left out of the history"
 )
-_UNSENDABLE = CallWarning("compatibility", "messages", "media that a model made were left out of the history")
 
 
 def write_input(
@@ -38,17 +36,16 @@ def write_input(
     return writer.out
 
 
-class _Writer:
+class _Writer(HistoryWriter):
     """State of one request: the items so far, and the text message that may still grow."""
 
-    __slots__ = ("_growing", "_ids", "_kind", "_media", "_said_by", "_stored", "_warnings", "out")
+    __slots__ = ("_growing", "_ids", "_media", "_said_by", "_stored", "out")
 
     def __init__(self, target: Target, kind: str, warnings: list[CallWarning], *, stored: bool) -> None:
+        super().__init__(kind, warnings)
         self.out: list[dict[str, Any]] = []
         self._ids = CallIds(longest=_LONGEST_ID)
-        self._kind = kind
         self._media = (target.profile.media, target.model_profile.media)
-        self._warnings = warnings
         self._stored = stored
         self._growing: dict[str, Any] | None = None
         self._said_by: Mapping[str, Any] | None = None
@@ -61,18 +58,6 @@ class _Writer:
             self._assistant(message)
         else:
             self._turn(message, marks)
-
-    def _warn(self, warning: CallWarning) -> None:
-        if warning not in self._warnings:
-            self._warnings.append(warning)
-
-    def _marks(self, metadata: Metadata | None) -> Mapping[str, Any]:
-        """Our kind's marks; those of another kind mean nothing here."""
-        if not metadata:
-            return {}
-        if self._kind not in metadata:
-            self._warn(_STRIPPED)
-        return metadata.get(self._kind, {})
 
     def _turn(self, message: Message, marks: Mapping[str, Any]) -> None:
         """A system, user or tool message; each tool result is an item of its own."""
@@ -171,7 +156,7 @@ class _Writer:
         if "part" in marks:
             self._say(dict(marks["part"]), marks["message"])
         elif "item" not in marks:
-            self._warn(_STRIPPED)
+            self._warn(STRIPPED)
         elif self._unreadable(part) and not self._stored:
             self._warn(_UNREADABLE)
         else:
@@ -183,14 +168,14 @@ class _Writer:
             "type": "function_call",
             "call_id": self._ids.of_call(call.id),
             "name": call.name,
-            "arguments": call.invalid_arguments or orjson.dumps(call.arguments, default=dict).decode(),
+            "arguments": arguments_text(call),
             **{name: value for name, value in marks.items() if whole or name != "id"},
         }
 
     def _drawn(self, media: Media) -> None:
         item = self._marks(media.provider_metadata).get("item")
         if item is None or media.data is None:
-            self._warn(_UNSENDABLE)
+            self._warn(UNSENDABLE)
         else:
             self._append({**item, "result": base64.b64encode(media.data).decode()})
 
@@ -199,7 +184,7 @@ def _image(media: Media) -> dict[str, Any]:
     image: dict[str, Any] = {"type": "input_image", "detail": "auto"}
     if media.file_id is not None:
         return {**image, "file_id": media.file_id}
-    return {**image, "image_url": media.url if media.url is not None else _data_url(media)}
+    return {**image, "image_url": media.url if media.url is not None else data_url(media)}
 
 
 def _file(media: Media) -> dict[str, Any]:
@@ -208,7 +193,7 @@ def _file(media: Media) -> dict[str, Any]:
     if media.url is not None and not media.url.startswith("data:"):
         return {"type": "input_file", "file_url": media.url}
     name = media.filename or "document." + _EXTENSIONS.get(media.media_type, "txt")
-    return {"type": "input_file", "filename": name, "file_data": media.url or _data_url(media)}
+    return {"type": "input_file", "filename": name, "file_data": media.url or data_url(media)}
 
 
 _EXTENSIONS = {
@@ -226,7 +211,3 @@ _EXTENSIONS = {
     "text/html": "html",
     "text/markdown": "md",
 }
-
-
-def _data_url(media: Media) -> str:
-    return f"data:{media.media_type};base64,{base64.b64encode(media.data or b'').decode()}"

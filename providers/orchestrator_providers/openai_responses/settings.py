@@ -13,6 +13,7 @@ from orchestrator.types.call import CallWarning
 from orchestrator.types.chat import ChatOptions, ChatRequest, JsonSchema, OutputSchema, Tool
 from orchestrator_providers.openai.outputs import strict_form
 from orchestrator_providers.openai.profile import Quirks
+from orchestrator_providers.shared.noting import Noting
 from orchestrator_providers.shared.schemas import OUTPUT_TOOL, output_tool
 
 __all__ = ["Settings"]
@@ -159,23 +160,15 @@ class Settings:
             body.fields.setdefault("parallel_tool_calls", parallel)
 
 
-class _Body:
+class _Body(Noting):
     """The fields of one request, and what was left out of them or changed."""
 
-    __slots__ = ("_kind", "_warnings", "fields")
+    __slots__ = ("_kind", "fields")
 
     def __init__(self, warnings: list[CallWarning], kind: str) -> None:
+        super().__init__(warnings)
         self.fields: dict[str, Any] = {}
-        self._warnings = warnings
         self._kind = kind
-
-    def unsupported(self, setting: str, message: str) -> None:
-        """Note a setting that was left out."""
-        self._warnings.append(CallWarning("unsupported", setting, message))
-
-    def changed(self, setting: str, message: str) -> None:
-        """Note a setting that is sent in another form."""
-        self._warnings.append(CallWarning("compatibility", setting, message))
 
     def fitted(self, setting: str, schema: JsonSchema) -> tuple[JsonSchema, bool] | None:
         """The schema as strict mode takes it, None if it cannot; notes what that cost."""

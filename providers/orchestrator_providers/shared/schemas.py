@@ -13,7 +13,17 @@ from urllib.parse import unquote
 
 from orchestrator.types.chat import OutputSchema
 
-__all__ = ["NAMED", "OUTPUT_TOOL", "Dialect", "Fitted", "children", "fit", "output_tool", "schema_text"]
+__all__ = [
+    "NAMED",
+    "OUTPUT_TOOL",
+    "Dialect",
+    "Fitted",
+    "children",
+    "choice_with_output_tool",
+    "fit",
+    "output_tool",
+    "schema_text",
+]
 
 OUTPUT_TOOL = "orchestrator_output"
 """Name of the tool that stands in for an output schema; its call is read as the answer's text."""
@@ -92,6 +102,14 @@ def children(schema: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
 def output_tool(output: OutputSchema, parameters: str) -> dict[str, Any]:
     """That tool, with the schema under the vendor's name for a tool's parameters."""
     return {"name": OUTPUT_TOOL, "description": "Gives the final answer.", parameters: output.schema}
+
+
+def choice_with_output_tool(choice: str | None, *, alone: bool) -> str:
+    """The `tool_choice` to send beside the output tool, which may be `alone`."""
+    if alone or choice == "none":
+        return OUTPUT_TOOL
+    # With other tools around, the model picks which comes first; the answer itself must be a call in any case.
+    return choice if choice and choice != "auto" else "required"
 
 
 def schema_text(schema: Mapping[str, Any]) -> str:
