@@ -165,7 +165,7 @@ class Admission:
             seen.rested_at = min(seen.rested_at, ready)
             return False
         breaker = deployment.breaker
-        if breaker is not None:
+        if breaker is not None and not breaker.calm:
             mended = breaker.ready_at(now)
             if mended > now:
                 seen.broken += (candidate,)

@@ -8,7 +8,7 @@ from pathlib import Path
 from orchestrator.config import Config
 from orchestrator.config.log import LogConfig, OtelConfig
 from orchestrator.config.secrets import SecretRef
-from orchestrator.spec.events import CallEvent, Event
+from orchestrator.spec.events import CallEvent, Event, Sink
 from orchestrator.telemetry.content import ContentLines, Redactor
 from orchestrator.telemetry.destinations import Destination, FileDestination, LoggerDestination, StreamDestination
 from orchestrator.telemetry.jsonl import JsonLines, LogWriter, Processor
@@ -32,14 +32,15 @@ class Logs:
         self._content = _content_log(config, redactor)
         self._otel = _otel(config.otel)
         self.required = self._calls if log.required else None
+        self.emit: Sink = self._emit if self._content or self._otel else self._calls.emit
+        """Take an event. Never raises, never waits."""
 
     @staticmethod
     def differ(config: Config, other: Config) -> bool:
         """Whether a change from one to the other needs logs to be opened anew."""
         return (config.log, config.otel) != (other.log, other.otel) or _with_content(config) != _with_content(other)
 
-    def emit(self, event: Event) -> None:
-        """Take an event. Never raises, never waits."""
+    def _emit(self, event: Event) -> None:
         self._calls.emit(event)
         if self._content is not None and isinstance(event, CallEvent) and event.content is not None:
             self._content.emit(event)

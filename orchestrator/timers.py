@@ -146,7 +146,11 @@ class Timer:
         if self.entry is not None:
             self._timers.take_back(self.entry)
         if self._cut and task is not None and task.uncancel() <= self._cancelling and kind is asyncio.CancelledError:
-            raise TimeoutError from error
+            raise self.overdue() from error
+
+    def overdue(self) -> Exception:
+        """What the block ends with when it was cut short."""
+        return TimeoutError()
 
     def again(self, time_s: float) -> None:
         """Once it has rung: ring once more after so many seconds."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from types import TracebackType
 
 from orchestrator.attempt import Call, Exchange
 from orchestrator.errors import CallTimeout
@@ -37,16 +36,11 @@ class Vigil(Timer):
         self._clock = clock
         self._alternative = alternative
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        try:
-            super().__exit__(kind, error, trace)
-        except TimeoutError:
-            waited_s = self._clock.monotonic() - self._exchange.started
-            raise CallTimeout(
-                f"no answer for {waited_s:.3g} s, so somebody else was asked", kind="first_token", maybe_billed=True
-            ) from None
+    def overdue(self) -> Exception:
+        """See `Timer.overdue`."""
+        waited_s = self._clock.monotonic() - self._exchange.started
+        text = f"no answer for {waited_s:.3g} s, so somebody else was asked"
+        return CallTimeout(text, kind="first_token", maybe_billed=True)
 
     def ring(self) -> None:
         """Look whether it is time to ask somebody else."""

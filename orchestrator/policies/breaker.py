@@ -65,6 +65,7 @@ class Breaker:
         "_ramp_since",
         "_slice",
         "_successes",
+        "calm",
         "in_a_row",
         "open_until",
         "policy",
@@ -83,6 +84,8 @@ class Breaker:
         self._ramp_since = 0.0
         self.in_a_row = 0
         self.open_until = 0.0
+        self.calm = True
+        """Closed, and all of its calls given back: there is nothing to ask."""
 
     @property
     def closed(self) -> bool:
@@ -109,6 +112,7 @@ class Breaker:
         progress = (now - self._ramp_since) / policy.ramp_s if policy.ramp_s else 1.0
         if progress >= 1.0:
             self._ramp_since = 0.0
+            self.calm = True
             return True
         return draw() < policy.ramp_from + (1.0 - policy.ramp_from) * progress
 
@@ -177,6 +181,7 @@ class Breaker:
         length_s = min(policy.open_s * 2.0**self._openings, policy.longest_open_s)
         self.open_until = now + length_s * (1.0 + _JITTER * (2.0 * draw() - 1.0))
         self._openings += 1
+        self.calm = False
         self._successes = 0
         self._probing = False
         self._probed_at = now

@@ -23,7 +23,7 @@ from typing import Any, TypeAlias
 import orjson
 
 from orchestrator.errors import LogUnavailable
-from orchestrator.spec.events import CallEvent, Event, NoticeEvent
+from orchestrator.spec.events import CallEvent, Event, NoticeEvent, Sink
 from orchestrator.telemetry.destinations import Destination
 from orchestrator.telemetry.lines import line
 
@@ -67,10 +67,8 @@ class LogWriter:
     ) -> None:
         self._log = _Log(destination, render or JsonLines(line, processors), required=required)
         weakref.finalize(self, self._log.forgotten).atexit = False
-
-    def emit(self, event: Event) -> None:
+        self.emit: Sink = self._log.emit
         """Take an event. Never raises, never waits."""
-        self._log.emit(event)
 
     def check(self) -> None:
         """For a log that is required: see that it can be written, before anything is sent.
