@@ -16,7 +16,8 @@ from orchestrator_providers.google.messages import write_history
 from orchestrator_providers.google.profile import family
 from orchestrator_providers.google.replies import read_reply
 from orchestrator_providers.google.settings import Settings
-from orchestrator_providers.google.stream import SHAPE_ERRORS, GoogleDecoder
+from orchestrator_providers.google.stream import GoogleDecoder
+from orchestrator_providers.shared.frames import SHAPE_ERRORS
 from orchestrator_providers.shared.writing import write_json
 
 __all__ = ["GoogleChat", "bind"]

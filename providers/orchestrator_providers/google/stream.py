@@ -6,13 +6,13 @@ grounding or a signature may follow it, so an answer is finished where the body 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import orjson
 
-from orchestrator.errors import MalformedReply, OrchestratorError
-from orchestrator.spec.provider import Decoded, Failure, Frame
+from orchestrator.errors import MalformedReply
+from orchestrator.spec.provider import Decoded
 from orchestrator.types.chat import Media, Part, Reasoning, Text, ToolCall
 from orchestrator.types.stream import (
     Finish,
@@ -27,15 +27,13 @@ from orchestrator.types.stream import (
     ToolCallEnd,
     ToolCallStart,
 )
-from orchestrator.types.usage import Usage
 from orchestrator_providers.google.errors import blocked, stream_failure
 from orchestrator_providers.google.parts import finish_reason, is_plain, made_up_id, marks, read_part
 from orchestrator_providers.google.usage import read_usage, with_searches
+from orchestrator_providers.shared.frames import FrameDecoder
 from orchestrator_providers.shared.reading import label, mapping, text_of
 
-__all__ = ["SHAPE_ERRORS", "GoogleDecoder"]
-
-SHAPE_ERRORS = (KeyError, TypeError, AttributeError, ValueError)
+__all__ = ["GoogleDecoder"]
 
 _CHUNK_READ = frozenset({"candidates", "modelVersion", "responseId", "usageMetadata"})
 _CANDIDATE_READ = frozenset({"content", "finishReason", "index"})
@@ -43,7 +41,7 @@ _CUMULATIVE = frozenset({"citationMetadata", "logprobsResult"})
 """What every chunk states for its own piece of the answer."""
 
 
-class GoogleDecoder:
+class GoogleDecoder(FrameDecoder):
     """See `StreamDecoder`. Block ids count the parts."""
 
     __slots__ = (
@@ -52,23 +50,16 @@ class GoogleDecoder:
         "_count",
         "_early",
         "_extra",
-        "_failed",
         "_kind",
         "_model",
         "_open",
         "_raw_usage",
         "_reason",
         "_response_id",
-        "closing",
-        "done",
-        "usage",
     )
 
     def __init__(self, kind: str) -> None:
-        self.usage: Usage | None = None
-        self.closing = False
-        self.done = False
-        self._failed = False
+        super().__init__()
         self._kind = kind
         self._count = 0
         self._open: tuple[str, bool] | None = None
@@ -81,45 +72,20 @@ class GoogleDecoder:
         self._response_id: str | None = None
         self._model: str | None = None
 
-    def feed(self, frames: Sequence[Frame]) -> Decoded:
-        """See `StreamDecoder.feed`."""
-        events: Decoded = []
-        try:
-            for _, data in frames:
-                if self._failed or self.done:
-                    break
-                if data.strip() not in (b"", b"[DONE]"):  # gateways add an end marker; it proves nothing here
-                    self._frame(data, events)
-        except OrchestratorError as error:
-            self._fail(error, events)
-        except SHAPE_ERRORS as error:
-            malformed = MalformedReply("the stream holds a chunk that is not one of this API")
-            malformed.__cause__ = error
-            self._fail(malformed, events)
-        return events
-
-    def end(self) -> Decoded:
-        """See `StreamDecoder.end`: the body may end once a finish reason was seen."""
-        events: Decoded = []
-        if self.done or self._failed:
-            return events
-        if self.closing:
-            self._finish(events)
-        else:
-            self._fail(MalformedReply("the stream ended without its terminal signal", maybe_billed=True), events)
-        return events
-
-    def _fail(self, error: OrchestratorError, events: Decoded) -> None:
-        self._failed = True
-        events.append(Failure(error))
-
-    def _frame(self, data: bytes, events: Decoded) -> None:
+    def _frame(self, event: str, data: bytes, events: Decoded) -> None:
+        if data.strip() in (b"", b"[DONE]"):
+            return  # gateways add an end marker; it proves nothing here
         value = orjson.loads(data)
         if isinstance(value, list) and len(value) == 1:
             value = value[0]
         if "error" in value:
             raise stream_failure(data)
         self.take(value, events)
+
+    def _finish_at_end(self, events: Decoded) -> None:
+        if not self.closing:
+            super()._finish_at_end(events)
+        self._finish(events)
 
     def take(self, chunk: Mapping[str, Any], events: Decoded) -> None:
         """Read one response object.

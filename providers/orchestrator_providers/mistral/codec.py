@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from orchestrator.errors import OrchestratorError
-from orchestrator.spec.provider import Codecs, Encoded, Failure, Framing, Target
+from orchestrator.spec.provider import Codecs, Encoded, Framing, Target
 from orchestrator.spec.transport import HttpReply, HttpRequest
 from orchestrator.types.call import CallWarning
 from orchestrator.types.chat import ChatRequest, ChatResult
-from orchestrator.types.collect import collect
 from orchestrator_providers.mistral.messages import write_messages
 from orchestrator_providers.mistral.profile import PROFILE
 from orchestrator_providers.mistral.settings import SettingsWriter
@@ -17,6 +16,7 @@ from orchestrator_providers.mistral.stream import MistralDecoder
 from orchestrator_providers.openai.embed import OpenAIEmbed
 from orchestrator_providers.openai.errors import reply_error
 from orchestrator_providers.openai.writing import endpoint
+from orchestrator_providers.shared.frames import read_whole
 from orchestrator_providers.shared.writing import write_json
 
 __all__ = ["MistralChat", "bind"]
@@ -55,11 +55,7 @@ class MistralChat:
 
     def decode(self, reply: HttpReply) -> ChatResult:
         """See `Codec.decode`."""
-        decoder = MistralDecoder()
-        events = [*decoder.feed([("", reply.body)]), *decoder.end()]
-        if isinstance(events[-1], Failure):
-            raise events[-1].error
-        return collect([event for event in events if not isinstance(event, Failure)])
+        return read_whole(MistralDecoder(), reply.body)
 
     def error(self, reply: HttpReply) -> OrchestratorError:
         """See `Codec.error`."""

@@ -13,7 +13,7 @@ from orchestrator_providers.mistral.profile import KIND, PROFILE
 from orchestrator_providers.mistral.usage import read_usage
 from orchestrator_providers.openai.calls import PendingCall, pending_call
 from orchestrator_providers.openai.errors import embedded_error
-from orchestrator_providers.openai.mappings import finish
+from orchestrator_providers.openai.mappings import finish, identify
 from orchestrator_providers.shared.frames import FrameDecoder
 from orchestrator_providers.shared.reading import label, mapping, read_object
 
@@ -42,7 +42,7 @@ class MistralDecoder(FrameDecoder):
         chunk = read_object(data, "answer")
         if chunk.get("error") or chunk.get("object") == "error":
             raise embedded_error(data, {}, PROFILE.quirks)
-        self._identify(chunk, out)
+        self._identity = identify(self._identity, chunk, out)
         self.usage = read_usage(chunk) or self.usage
         for choice in chunk.get("choices") or ():
             self._choice(choice, out)
@@ -59,17 +59,6 @@ class MistralDecoder(FrameDecoder):
         reason = finish(self._reason, calls=bool(calls), refused=False)
         out.append(Finish(reason=reason, usage=self.usage, provider_metadata=others))
         self.done = True
-
-    def _identify(self, chunk: Mapping[str, Any], out: Decoded) -> None:
-        known = self._identity
-        if known.response_id and known.model:
-            return
-        found = ResponseMetadata(
-            response_id=known.response_id or label(chunk.get("id")), model=known.model or label(chunk.get("model"))
-        )
-        if found != known:
-            self._identity = found
-            out.append(found)
 
     def _choice(self, choice: Mapping[str, Any], out: Decoded) -> None:
         """A choice of several is read to its end, but only the first is given out."""

@@ -5,17 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 from orchestrator.errors import OrchestratorError
-from orchestrator.spec.provider import Codecs, Encoded, Failure, Framing, Target
+from orchestrator.spec.provider import Codecs, Encoded, Framing, Target
 from orchestrator.spec.transport import HttpReply, HttpRequest
 from orchestrator.types.call import CallWarning
 from orchestrator.types.chat import ChatRequest, ChatResult
-from orchestrator.types.collect import collect
 from orchestrator_providers.ollama.embed import OllamaEmbed
 from orchestrator_providers.ollama.errors import read_failure
 from orchestrator_providers.ollama.messages import write_messages
 from orchestrator_providers.ollama.profile import endpoint
 from orchestrator_providers.ollama.settings import SettingsWriter
 from orchestrator_providers.ollama.stream import OllamaDecoder
+from orchestrator_providers.shared.frames import read_whole
 from orchestrator_providers.shared.ndjson import NdjsonParser
 from orchestrator_providers.shared.writing import write_json
 
@@ -64,11 +64,7 @@ class OllamaChat:
 
     def decode(self, reply: HttpReply) -> ChatResult:
         """See `Codec.decode`."""
-        decoder = OllamaDecoder()
-        events = [*decoder.feed([("", reply.body)]), *decoder.end()]
-        if isinstance(events[-1], Failure):
-            raise events[-1].error
-        return collect([event for event in events if not isinstance(event, Failure)])
+        return read_whole(OllamaDecoder(), reply.body)
 
     def error(self, reply: HttpReply) -> OrchestratorError:
         """See `Codec.error`."""

@@ -11,11 +11,23 @@ from typing import Any
 import orjson
 
 from orchestrator.errors import MalformedReply, Overloaded, ServerError
+from orchestrator.spec.provider import Decoded
 from orchestrator.types.chat import FinishReason, Media, Metadata, UnifiedFinish
+from orchestrator.types.stream import ResponseMetadata
 from orchestrator_providers.openai.profile import Quirks
-from orchestrator_providers.shared.reading import mapping
+from orchestrator_providers.shared.reading import label, mapping
 
-__all__ = ["argument_text", "extras", "finish", "image", "merge_details", "reasoning_marks", "reasoning_text", "split"]
+__all__ = [
+    "argument_text",
+    "extras",
+    "finish",
+    "identify",
+    "image",
+    "merge_details",
+    "reasoning_marks",
+    "reasoning_text",
+    "split",
+]
 
 _FINISH: Mapping[str, UnifiedFinish] = {
     "stop": "stop",
@@ -43,6 +55,18 @@ _EXTRAS = (
     "service_tier",
 )
 _NOTED = frozenset({*_EXTRAS, "annotations"})
+
+
+def identify(known: ResponseMetadata, chunk: Mapping[str, Any], events: Decoded) -> ResponseMetadata:
+    """What is known of an answer's id and model after this chunk; goes to the end of `events` where that is more."""
+    if known.response_id and known.model:
+        return known
+    found = ResponseMetadata(
+        response_id=known.response_id or label(chunk.get("id")), model=known.model or label(chunk.get("model"))
+    )
+    if found != known:
+        events.append(found)
+    return found
 
 
 def finish(raw: Any, *, calls: bool, refused: bool, details: Any = None, answered: bool = False) -> FinishReason:

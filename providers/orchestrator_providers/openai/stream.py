@@ -7,8 +7,8 @@ from typing import Any
 
 import orjson
 
-from orchestrator.errors import MalformedReply, OrchestratorError
-from orchestrator.spec.provider import Decoded, Failure, Frame
+from orchestrator.errors import MalformedReply
+from orchestrator.spec.provider import Decoded, Frame
 from orchestrator.types.chat import FinishReason, Media, Text, ToolCall
 from orchestrator.types.stream import (
     Finish,
@@ -24,15 +24,14 @@ from orchestrator.types.stream import (
     ToolCallEnd,
     ToolCallStart,
 )
-from orchestrator.types.usage import Usage
 from orchestrator_providers.openai import mappings
 from orchestrator_providers.openai.audio import Sound
 from orchestrator_providers.openai.calls import PendingCall, pending_call, read_pending
 from orchestrator_providers.openai.errors import embedded_error
 from orchestrator_providers.openai.profile import Quirks
 from orchestrator_providers.openai.usage import read_usage
-from orchestrator_providers.shared.frames import SHAPE_ERRORS
-from orchestrator_providers.shared.reading import label, mapping
+from orchestrator_providers.shared.frames import FrameDecoder
+from orchestrator_providers.shared.reading import mapping
 from orchestrator_providers.shared.repeats import Delta, Repeats
 
 __all__ = ["OpenAIStream"]
@@ -42,7 +41,7 @@ _TEXT = "text"
 _REASONING = "reasoning"
 
 
-class OpenAIStream:
+class OpenAIStream(FrameDecoder):
     """Decodes one stream. Text and reasoning are one block each, open until the end, as in a whole reply."""
 
     __slots__ = (
@@ -50,11 +49,9 @@ class OpenAIStream:
         "_details",
         "_ended",
         "_extras",
-        "_failed",
         "_identity",
         "_images",
         "_kind",
-        "_open",
         "_quirks",
         "_reason",
         "_reasoning",
@@ -63,18 +60,12 @@ class OpenAIStream:
         "_repeats",
         "_sound",
         "_text",
-        "closing",
-        "done",
-        "usage",
     )
 
     def __init__(self, kind: str, quirks: Quirks) -> None:
-        self.usage: Usage | None = None
-        self.closing = False
-        self.done = False
+        super().__init__()
         self._kind = kind
         self._quirks = quirks
-        self._failed = False
         self._identity = ResponseMetadata()
         self._ended: dict[int, bool] = {}  # by choice: its finish reason has come
         self._reason: str | None = None
@@ -90,28 +81,21 @@ class OpenAIStream:
     def feed(self, frames: Sequence[Frame]) -> Decoded:
         """See `StreamDecoder.feed`."""
         out: Decoded = []
-        for event, data in frames:
-            if self.done or self._failed:
+        for frame in frames:
+            if self.done or self.failed:
                 break
-            again = None if event else self._repeats.read(data)
+            again = None if frame[0] else self._repeats.read(frame[1])
             if again is None:
-                self._frame(event, data.strip(), out)
+                out += super().feed((frame,))
             else:
                 out.append(again)
         return out
 
-    def end(self) -> Decoded:
-        """See `StreamDecoder.end`."""
-        out: Decoded = []
-        if not (self.done or self._failed):
-            self._terminate(out, at_mark=False)
-        return out
-
     def _frame(self, event: str, data: bytes, out: Decoded) -> None:
+        data = data.strip()
         if data == _DONE:
             self._terminate(out, at_mark=True)
-            return
-        try:
+        elif data:
             chunk = orjson.loads(data)
             plain = None if event else self._plain(chunk)
             if plain is None:
@@ -119,27 +103,15 @@ class OpenAIStream:
             else:
                 out.append(plain)
                 self._repeats.learn(data, plain, self._plain)
-        except orjson.JSONDecodeError:
-            if data:
-                self._fail(MalformedReply("an event of the stream is not JSON"), out)
-        except OrchestratorError as error:
-            self._fail(error, out)
-        except SHAPE_ERRORS:
-            self._fail(MalformedReply("an event of the stream has an unexpected shape"), out)
+
+    def _finish_at_end(self, out: Decoded) -> None:
+        self._terminate(out, at_mark=False)
 
     def _terminate(self, out: Decoded, *, at_mark: bool) -> None:
         complete = self.closing or (at_mark and 0 in self._ended and self._quirks.finish_optional)
         if not complete:
-            self._fail(MalformedReply("the stream ended without its terminal signal", maybe_billed=True), out)
-            return
-        try:
-            self._finish(out)
-        except OrchestratorError as error:
-            self._fail(error, out)
-
-    def _fail(self, error: OrchestratorError, out: Decoded) -> None:
-        self._failed = True
-        out.append(Failure(error))
+            raise MalformedReply("the stream ended without its terminal signal", maybe_billed=True)
+        self._finish(out)
 
     def _plain(self, chunk: Any) -> Delta | None:
         """The event of a chunk that only lengthens an open block, as nearly all do. None: take the long way round."""
@@ -165,7 +137,7 @@ class OpenAIStream:
         """A chunk of any content."""
         if event == "error" or chunk.get("error") or chunk.get("object") == "error":
             raise embedded_error(data, {}, self._quirks)
-        self._identify(chunk, out)
+        self._identity = mappings.identify(self._identity, chunk, out)
         usage = read_usage(chunk, self._quirks)
         if usage is not None:
             self.usage = usage
@@ -173,17 +145,6 @@ class OpenAIStream:
             self._choice(choice, out)
         self.closing = self._reason is not None and all(self._ended.values())
         self._note(chunk)
-
-    def _identify(self, chunk: Mapping[str, Any], out: Decoded) -> None:
-        known = self._identity
-        if known.response_id and known.model:
-            return
-        found = ResponseMetadata(
-            response_id=known.response_id or label(chunk.get("id")), model=known.model or label(chunk.get("model"))
-        )
-        if found != known:
-            self._identity = found
-            out.append(found)
 
     def _note(self, source: Mapping[str, Any]) -> None:
         found = mappings.extras(self._kind, (self._extras, source))

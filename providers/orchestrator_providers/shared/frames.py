@@ -7,9 +7,11 @@ from collections.abc import Sequence
 
 from orchestrator.errors import MalformedReply, OrchestratorError
 from orchestrator.spec.provider import Decoded, Failure, Frame
+from orchestrator.types.chat import ChatResult
+from orchestrator.types.collect import collect
 from orchestrator.types.usage import Usage
 
-__all__ = ["SHAPE_ERRORS", "FrameDecoder"]
+__all__ = ["SHAPE_ERRORS", "FrameDecoder", "read_whole"]
 
 SHAPE_ERRORS = (AttributeError, IndexError, KeyError, TypeError, ValueError)
 """What reading an event of an unexpected shape raises; JSON that is none is a ValueError."""
@@ -72,3 +74,15 @@ class FrameDecoder(ABC):
     def _fail(self, error: OrchestratorError, events: Decoded) -> None:
         self.failed = True
         events.append(Failure(error))
+
+
+def read_whole(decoder: FrameDecoder, body: bytes) -> ChatResult:
+    """A whole answer, where it has the shape of a stream's frame.
+
+    Raises:
+        OrchestratorError: what the decoder finds wrong with it.
+    """
+    events = [*decoder.feed([("", body)]), *decoder.end()]
+    if isinstance(events[-1], Failure):
+        raise events[-1].error
+    return collect([event for event in events if not isinstance(event, Failure)])
