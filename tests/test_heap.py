@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import os
+import threading
 
 import pytest
 
@@ -60,3 +62,24 @@ def test_frozen_objects_stay_frozen():
     with uncollected():
         pass
     assert gc.get_freeze_count() == frozen > 0
+
+
+def test_a_child_that_was_forked_meanwhile_collects():
+    """Forked while another thread builds, a child has its collector on; with nobody to turn it on it would only grow."""
+    inside, leave = threading.Event(), threading.Event()
+
+    def build() -> None:
+        with uncollected():
+            inside.set()
+            leave.wait()
+
+    thread = threading.Thread(target=build)
+    thread.start()
+    inside.wait()
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if gc.isenabled() else 1)
+    leave.set()
+    thread.join()
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert gc.isenabled()
