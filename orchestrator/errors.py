@@ -240,14 +240,15 @@ class BudgetExceeded(OrchestratorError):
     """A budget of the configuration has no room for the most that the call can cost. Nothing was sent.
 
     `budget` is its name; `resets_at` the Unix time at which its window ends. `retry_after` may be sooner: attempts
-    under way hold the most they can cost, and give back what they did not use.
+    under way hold the most they can cost, and give back what they did not use. It is None where the call would not fit
+    into an unspent budget either.
 
     Example:
         >>> try:
         ...     llm.chat("answer", "Which plan includes SSO?", tenant="acme")
         ... except BudgetExceeded as error:
         ...     print(error.budget)
-        per tenant
+        tenant-day
     """
 
     def __init__(self, message: str, *, budget: str = "", resets_at: float | None = None, **kw: Any) -> None:

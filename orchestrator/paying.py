@@ -81,7 +81,7 @@ class Cashier:
             asked_again = self._store.reserve(hold, now)
             refusal = await asked_again if isinstance(asked_again, Awaitable) else asked_again
         if refusal is not None:
-            raise self.budgets.refused(refusal)
+            raise self.budgets.refused(refusal, hold.amount)
         return hold
 
     def _is_cheapest(self, call: Call, candidate: Candidate, amount: int) -> bool:

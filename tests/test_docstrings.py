@@ -40,7 +40,7 @@ BUSY = errors.Overloaded("no capacity", status=503)
 LIMITED = errors.RateLimited("slow", retry_after=20.0)
 FAILURES = {
     "AllDeploymentsFailed": lambda: errors.AllDeploymentsFailed("all failed", causes=(BUSY, LIMITED)),
-    "BudgetExceeded": lambda: errors.BudgetExceeded("spent", budget="per tenant"),
+    "BudgetExceeded": lambda: errors.BudgetExceeded("spent", budget="tenant-day"),
     "CallTimeout": lambda: errors.CallTimeout("silent", kind="first_token"),
     "OrchestratorError": lambda: BUSY,
     "RateLimited": lambda: LIMITED,

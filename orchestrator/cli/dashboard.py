@@ -84,7 +84,8 @@ def _report(output: str, rollup: Rollup) -> None:
     sums = rollup.totals.sums
     if output != "-":
         size = Path(output).stat().st_size / 1000
-        typer.echo(f"{output}: {sums.calls:,} calls, ${plain_decimal(sums.cost_usd)}, {size:,.0f} kB", err=True)
+        calls = "1 call" if sums.calls == 1 else f"{sums.calls:,} calls"
+        typer.echo(f"{output}: {calls}, ${plain_decimal(sums.cost_usd)}, {size:,.0f} kB", err=True)
     if not sums.calls:
         typer.echo("no lines of calls", err=True)
         raise typer.Exit(1)

@@ -195,8 +195,10 @@ class Budgets:
         """Whether the budget that refused lets the cheapest candidate through all the same."""
         return any(rule.loose and rule.budget.name == refusal.charge.budget for rule in self._rules)
 
-    def refused(self, refusal: Refusal) -> OrchestratorError:
-        """The error for a call that a budget has no room for; told to the log once per window."""
+    def refused(self, refusal: Refusal, amount: int) -> OrchestratorError:
+        """The error for an attempt of so many nano-dollars, which a budget has no room for; told to the log once per
+        window.
+        """
         charge, now = refusal.charge, self.now()
         if refusal.unknown:
             return Overloaded(
@@ -204,14 +206,13 @@ class Budgets:
                 retry_after=_SOON_S,
             )
         self._tell_exceeded(charge)
-        wait = _SOON_S if refusal.soon else max(charge.ends - now, 0.0)
         whose = f" of {charge.whose!r}" if charge.whose else ""
-        return BudgetExceeded(
-            f"budget {charge.budget!r}{whose} has no room for the most that this attempt can cost",
-            budget=charge.budget,
-            resets_at=charge.ends,
-            retry_after=round(wait, 3),
-        )
+        why = f"budget {charge.budget!r}{whose} has no room for the most that this attempt can cost, {_usd(amount)}"
+        wait: float | None = round(_SOON_S if refusal.soon else max(charge.ends - now, 0.0), 3)
+        if amount > charge.limit:
+            wait = None  # it will not fit into the next window either
+            why += f": more than all of it, {_usd(charge.limit)}; a lower max_output_tokens bounds an answer"
+        return BudgetExceeded(why, budget=charge.budget, resets_at=charge.ends, retry_after=wait)
 
     def spent(self, charge: Charge, before: int, after: int) -> None:
         """Tell of shares of a budget that were reached just now. The store calls it once per settlement."""
@@ -257,6 +258,10 @@ class Budgets:
 
 def _may_hold(only: Mapping[str, frozenset[str]], place: Mapping[str, str]) -> bool:
     return all(scope not in place or place[scope] in values for scope, values in only.items())
+
+
+def _usd(amount: int) -> str:
+    return f"${amount / NANO:.9f}".rstrip("0").rstrip(".")
 
 
 def _details(charge: Charge) -> dict[str, object]:

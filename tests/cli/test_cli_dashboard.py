@@ -44,7 +44,7 @@ def test_it_writes_one_page_and_says_what_is_in_it(tmp_path):
     (tmp_path / "calls.jsonl").write_bytes(CALL)
     done = run(tmp_path, "calls.jsonl", "-o", "page.html", "--title", "Costs of November")
     assert (done.returncode, done.stdout) == (0, "")
-    assert done.stderr.startswith("page.html: 1 calls, $0.0123456789012345678901, ")
+    assert done.stderr.startswith("page.html: 1 call, $0.0123456789012345678901, ")
     html = (tmp_path / "page.html").read_text()
     assert "<title>Costs of November</title>" in html
     data = data_of(html)

@@ -90,6 +90,22 @@ def test_a_refused_call_is_not_sent_and_says_when_to_come_back() -> None:
     assert len(notices(found, "llm.budget.exceeded")) == 1
 
 
+def test_a_call_that_never_fits_says_so() -> None:
+    """An attempt that could cost more than the whole budget names both sums, and no time at which to come back."""
+    found = world({"a": LONG}, {"name": "pocket", "usd": "0.005", "window": "day"})
+
+    async def scenario(llm: Any) -> BudgetExceeded:
+        with pytest.raises(BudgetExceeded) as refused:
+            await llm.chat("answer", "hello", max_output_tokens=1000)
+        return refused.value
+
+    refusal = found.run(scenario)
+    assert "can cost, $0.010" in str(refusal)
+    assert "more than all of it, $0.005; a lower max_output_tokens" in str(refusal)
+    assert refusal.retry_after is None
+    assert not found.sent
+
+
 def test_settled_money_is_free_again() -> None:
     """What an attempt held and did not use can be spent by the next."""
     short = completion(input_tokens=10, output_tokens=5)
