@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from threading import Lock
 from typing import TypeAlias
+from weakref import WeakSet
 
 from orchestrator.spec.budgets import Charge, Hold, Listener, Refusal
 
@@ -37,6 +39,7 @@ class MemoryBudgets:
         self._accounts: dict[str, _Account] = {}
         self._settled: deque[tuple[Hold, int]] = deque()
         self._sweep_at = _SWEEP_FROM
+        _stores.add(self)
 
     def __len__(self) -> int:
         return len(self._accounts)
@@ -110,6 +113,23 @@ class MemoryBudgets:
         with self._lock:
             for charge in charges:
                 self._accounts.setdefault(charge.key, _Account(charge.ends)).spent += spent
+
+    def forked(self) -> None:
+        """Begin with what was spent. What is held belongs to attempts of the parent, which settles it for itself."""
+        self._lock = Lock()  # another thread may have held it
+        self._settled.clear()
+        self._accounts = {key: _Account(account.ends, account.spent) for key, account in self._accounts.items()}
+
+
+_stores: WeakSet[MemoryBudgets] = WeakSet()
+
+
+def _after_fork_in_child() -> None:
+    for store in list(_stores):
+        store.forked()
+
+
+os.register_at_fork(after_in_child=_after_fork_in_child)
 
 
 def _applied(hold: Hold, spent: int) -> list[_Change]:

@@ -196,7 +196,7 @@ class Teller:
         return f"budgets.{mode}", self._keys(charge.key for charge in charges), arguments
 
     def _keys(self, names: Iterable[str]) -> tuple[str, ...]:
-        return (f"{self._prefix}home", *[self._prefix + name for name in names])
+        return (f"{self._prefix}home", *[self._prefix + _sendable(name) for name in names])
 
     # What comes back ------------------------------------------------------------------------------------------------
 
@@ -272,6 +272,11 @@ class Teller:
         if self.offset_s is not None and len(self._known) > _PER_COMMAND:
             over = self._monotonic() + self.offset_s - _KEEP_S
             self._known = {key: known for key, known in self._known.items() if known[1] > over}
+
+
+def _sendable(name: str) -> str:
+    """The name of a tenant or user may hold half a surrogate pair, which has no bytes that could be sent."""
+    return name if name.isascii() else name.encode("utf-8", "backslashreplace").decode()
 
 
 def _ignore(_answer: Answer) -> None:

@@ -208,6 +208,23 @@ def test_cancelling_holds_nothing(redis):
     link.close()
 
 
+def test_a_name_that_has_no_bytes(redis):
+    """A tenant's name with half a surrogate pair is counted, and harms nobody else's budget."""
+    link, store = member(redis)
+    odd, plain = charge("tenant \ud800", 1_000), charge("b", 1_000)
+
+    async def scenario() -> None:
+        hold = Hold([odd], 400, 60.0)
+        assert await granted(store, hold) is None
+        store.settle(hold, 300)
+        refusal = await granted(store, Hold([odd], 701, 60.0))
+        assert refusal == Refusal(odd, soon=False)
+        assert await granted(store, Hold([plain], 1_000, 60.0)) is None
+
+    asyncio.run(scenario())
+    link.close()
+
+
 def test_late_settlements_of_a_lapsed_hold_count(redis):
     """A hold that lapsed because its process could not reach Redis is corrected when it can."""
     link, store = member(redis)
