@@ -48,7 +48,6 @@ _SECTIONS = {
 }
 """Headings for models of the file. A model that is named nowhere here gets a heading of its own name."""
 
-_KEY_HEAD = "| key | value | default | meaning |\n| --- | --- | --- | --- |\n"
 _NOT_TOLD = {"Reference", "RouteTimeoutsConfig"}
 _EXTRAS = {
     "azure": "`azure`, for Entra tokens",

@@ -244,9 +244,11 @@ def test_settings_the_sdks_know(sim: Simulator) -> None:
     import anthropic.types.message_create_params as anthropic_params
     import openai.types.chat.completion_create_params as openai_params
 
-    from orchestrator.testing.simulator import anthropic, openai
+    from orchestrator.testing.simulator import anthropic, openai_chat
 
     kinds = get_args(openai_params.CompletionCreateParams)
-    assert {name for kind in kinds for name in kind.__optional_keys__ | kind.__required_keys__} <= openai._CHAT_FIELDS
+    assert {
+        name for kind in kinds for name in kind.__optional_keys__ | kind.__required_keys__
+    } <= openai_chat._CHAT_FIELDS
     kinds = get_args(anthropic_params.MessageCreateParams)
     assert {name for kind in kinds for name in kind.__optional_keys__ | kind.__required_keys__} <= anthropic._FIELDS

@@ -127,7 +127,7 @@ class _Candidate:
 def _ordered(
     pick: PickConfig, then: Sequence[str], route: RouteConfig, config: Config, caller: Caller
 ) -> dict[str, str]:
-    names, reasons = _by_rule(pick, route.task, config)
+    names, reasons = _by_rule(pick, config)
     own = _sticky_value(route, caller)
     if own is not None and route.sticky is not None:
         names = _stuck(route.sticky, names, pick, caller)
@@ -136,7 +136,7 @@ def _ordered(
     return {name: reasons[name] for name in names} | last
 
 
-def _by_rule(pick: PickConfig, task: Task, config: Config) -> tuple[list[str], dict[str, str]]:
+def _by_rule(pick: PickConfig, config: Config) -> tuple[list[str], dict[str, str]]:
     names = list(pick.names)
     if pick.rule == "weighted":
         total = sum(pick.weights)

@@ -22,7 +22,7 @@ from orchestrator.testing.simulator.asks import (
     Turn,
     Usage,
 )
-from orchestrator.testing.simulator.checks import expect, integer, number, objects, text_of
+from orchestrator.testing.simulator.checks import expect, integer, known_fields, number, objects, text_of
 from orchestrator.types.call import Task
 
 __all__ = ["AnthropicShape"]
@@ -86,8 +86,7 @@ class AnthropicShape:
 
     def read(self, task: Task, body: dict[str, Any]) -> Ask:
         """See `WireShape.read`."""
-        unknown = next((name for name in body if name not in _FIELDS), None)
-        expect(unknown is None, f"{unknown}: Extra inputs are not permitted")
+        known_fields(body, _FIELDS, "{name}: Extra inputs are not permitted")
         for name in ("model", "messages", "max_tokens"):
             expect(body.get(name) is not None, f"{name}: Field required")
         messages = objects(body["messages"], "messages")

@@ -7,7 +7,7 @@ from typing import Any
 
 from orchestrator.testing.simulator.asks import Refused
 
-__all__ = ["expect", "integer", "number", "objects", "text_of"]
+__all__ = ["expect", "integer", "known_fields", "number", "objects", "text_of"]
 
 
 def expect(condition: object, message: str, *, param: str | None = None, code: str | None = None) -> None:
@@ -44,3 +44,9 @@ def text_of(parts: Iterable[Any], *names: str) -> str:
     """The texts under any of these names in a list of parts, one per line."""
     found = [part.get(name) for part in parts if isinstance(part, dict) for name in names]
     return "\n".join(text for text in found if isinstance(text, str))
+
+
+def known_fields(body: Mapping[str, Any], fields: frozenset[str], complaint: str) -> None:
+    """Refuse a body with a field that the API does not have; `{name}` in the complaint is the field's."""
+    unknown = next((name for name in body if name not in fields), None)
+    expect(unknown is None, complaint.format(name=unknown))
