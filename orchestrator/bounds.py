@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -28,7 +29,17 @@ _DOCUMENT_TOKENS = 500
 """A search unit is one query over 100 documents; a longer document, with the query, counts as several."""
 
 _CAPS = frozenset({"max_tokens", "max_completion_tokens", "max_output_tokens", "maxOutputTokens", "num_predict"})
-_COUNTS = frozenset({"n", "candidateCount", "candidate_count", "best_of"})
+_CAPS |= {
+    "maxTokens",
+    "maxTokenCount",
+    "max_tokens_to_sample",
+    "max_new_tokens",
+    "max_gen_len",
+}  # Bedrock and its models
+_REMEMBERED = frozenset(["previous_response_id", "conversation", "prompt", "cachedContent", "cached_content"])
+"""What the vendor has in store and reads too, however long it is."""
+
+_COUNTS = frozenset(["n", "best_of", "candidateCount", "candidate_count", "numResults", "num_generations"])
 
 
 def most_it_can_cost(deployment: Deployment, request: Any, at: float) -> int:
@@ -69,9 +80,18 @@ def _chat_input(deployment: Deployment, request: ChatRequest) -> tuple[int, bool
                 media = media or _has_media(part)
     for tool in request.tools:
         total += _size(tool.name) + _size(tool.description) + _json_size(dict(tool.parameters)) + _PER_MESSAGE
+    if request.options.provider_options:
+        total += _given(deployment, request.options.provider_options)
     if request.tools or request.output is not None:
         total += _PER_TOOLS + 2 * _json_size(request.output)  # a schema may be sent as a tool and as an instruction
     return total, media
+
+
+def _given(deployment: Deployment, options: Mapping[str, Any]) -> int:
+    """Documents, tools or instructions in the vendor's own form, and what they refer to."""
+    if not any(_named(options, _REMEMBERED)):
+        return _json_size(options)
+    return _json_size(options) + _all_of_it(deployment, "what the vendor remembers")
 
 
 def _has_media(part: Part) -> bool:
@@ -94,31 +114,50 @@ def _part(deployment: Deployment, part: Part) -> int:
 
 
 def _media(deployment: Deployment, part: Media) -> int:
-    known = deployment.known.max_input_tokens or deployment.known.context_tokens
     if part.media_type.startswith("image/"):
-        return min(_IMAGE_TOKENS, known or _IMAGE_TOKENS)
+        return min(_IMAGE_TOKENS, _context(deployment) or _IMAGE_TOKENS)
+    return _all_of_it(deployment, "sound, film or pages")
+
+
+def _context(deployment: Deployment) -> int | None:
+    return deployment.known.max_input_tokens or deployment.known.context_tokens
+
+
+def _all_of_it(deployment: Deployment, what: str) -> int:
+    known = _context(deployment)
     if known is None:
-        raise _unbounded(deployment, "how much it can read of sound, film or pages is not known: set profile")
+        raise _unbounded(deployment, f"how much it can read of {what} is not known: set profile")
     return known
 
 
 def _chat_output(deployment: Deployment, request: ChatRequest) -> int:
-    cap = request.options.max_output_tokens or deployment.known.max_output_tokens
-    if cap and not request.options.provider_options:
+    options, known = request.options, deployment.known.max_output_tokens
+    cap = options.max_output_tokens or known
+    if cap and not options.provider_options:
         return cap
-    given = dict(_numbers(request.options.provider_options or {}))
-    caps = [*([cap] if cap else []), *(value for key, value in given.items() if key in _CAPS)]
-    if not caps:
+    given = options.provider_options or {}
+    # Null and -1 lift a cap, and then only the model's own holds.
+    caps = [_count(value) or known for value in _named(given, _CAPS)]
+    if cap or not caps:
+        caps.append(cap)
+    bounds = [one for one in caps if one]
+    if len(bounds) < len(caps):
         raise _unbounded(deployment, "the answer has no bound: give max_output_tokens")
-    return math.prod([max(caps), *(max(value, 1) for key, value in given.items() if key in _COUNTS)])
+    return max(bounds) * max([1, *(_count(value) or 1 for value in _named(given, _COUNTS))])
 
 
-def _numbers(options: Mapping[str, Any]) -> Iterator[tuple[str, int]]:
+def _named(options: Mapping[str, Any], names: frozenset[str]) -> Iterator[Any]:
+    """Settings of those names, at any depth; another kind's too, which does no harm."""
     for key, value in options.items():
-        if isinstance(value, Mapping):
-            yield from _numbers(value)
-        elif isinstance(value, int) and key in _CAPS | _COUNTS:
-            yield key, value
+        if key in names:
+            yield value
+        elif isinstance(value, Mapping):
+            yield from _named(value, names)
+
+
+def _count(value: object) -> int | None:
+    """A number of one or more, rounded up."""
+    return math.ceil(value) if isinstance(value, int | float) and 1 <= value < math.inf else None
 
 
 def _size(text: str) -> int:
@@ -126,7 +165,12 @@ def _size(text: str) -> int:
 
 
 def _json_size(value: Any) -> int:
-    return len(orjson.dumps(value, default=str)) if value else 0
+    if not value:
+        return 0
+    try:
+        return len(orjson.dumps(value, default=str))
+    except TypeError:  # half a surrogate pair, a number of 30 digits: what is wrong with it is the wire's to say
+        return len(json.dumps(value, default=str))
 
 
 def _unbounded(deployment: Deployment, why: str) -> InvalidRequest:
