@@ -45,6 +45,11 @@ class Ceiling:
             request=max(prices.get(one, 0) for one in ("request", *(f"request_{size}" for size in CONTEXT_SIZES))),
         )
 
+    @property
+    def is_free(self) -> bool:
+        """Whether nothing that a chat reads or writes costs anything, however much it is."""
+        return (self.input, self.media, self.output, self.request) == (0, 0, 0, 0)
+
     def nano_dollars(
         self, input_tokens: int, output_tokens: int = 0, *, search_units: int = 0, media: bool = False
     ) -> int:
