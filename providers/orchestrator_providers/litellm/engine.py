@@ -21,7 +21,7 @@ from orchestrator_providers.litellm.clients import close_clients, in_use, releas
 from orchestrator_providers.litellm.decoding import ChatDecoder, decode_chat, decode_embed, decode_rerank
 from orchestrator_providers.litellm.errors import translate
 from orchestrator_providers.litellm.messages import chat_kwargs, embed_kwargs, rerank_kwargs
-from orchestrator_providers.litellm.quieting import allow_base64_vectors, inside
+from orchestrator_providers.litellm.quieting import inside, quiet_warnings
 from orchestrator_providers.litellm.usage import SELF_COUNTED, counted_by_vendor
 
 __all__ = ["LiteLLMEngine", "open_engine"]
@@ -81,8 +81,6 @@ class LiteLLMEngine:
             async with asyncio.timeout(timeout_s):
                 litellm = await self._litellm()
                 in_base64 = self._vendor in _BASE64_VECTORS
-                if in_base64:
-                    allow_base64_vectors()
                 kwargs, warnings = embed_kwargs(request, self._vendor, base64_vectors=in_base64)
                 response = await litellm.aembedding(**self._call(timeout_s), **kwargs)
                 return decode_embed(response, len(request.texts), self._source, warnings)
@@ -208,6 +206,7 @@ def _rounded(timeout_s: float) -> float:
 @contextmanager
 def _failures(*, streaming: bool = False) -> Iterator[None]:
     """Run litellm quietly; let nothing out but our errors and cancellation."""
+    quiet_warnings()
     with inside():
         try:
             yield

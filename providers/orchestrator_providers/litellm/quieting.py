@@ -9,12 +9,15 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
-__all__ = ["allow_base64_vectors", "inside", "quiet_loggers", "unchanged_loggers"]
+__all__ = ["inside", "quiet_loggers", "quiet_warnings", "unchanged_loggers"]
 
 _OWN = ("LiteLLM", "LiteLLM Router", "LiteLLM Proxy")
 _CLIENTS = ("openai", "httpx", "httpcore", "aiohttp", "botocore", "boto3", "urllib3")
 _TOUCHED = ("httpx", "asyncio", "backoff", "uvicorn.error", "uvicorn.access")
-_VECTOR_WARNING = r"Pydantic serializer warnings:\s+PydanticSerializationUnexpectedValue\(Expected `list\[float\]`"
+_WARNINGS = (
+    r"Items? .* on TypedDict class .* using the `ReadOnly` qualifier",
+    r"Pydantic serializer warnings:\s+PydanticSerializationUnexpectedValue\(Expected `list\[float\]`",
+)
 _SCHEDULER = ("apscheduler.executors.default", "apscheduler.scheduler")
 
 _inside: ContextVar[bool] = ContextVar("orchestrator_litellm_call", default=False)
@@ -71,11 +74,15 @@ def unchanged_loggers() -> Iterator[None]:
             logger.handlers[:] = handlers
 
 
-def allow_base64_vectors() -> None:
-    """Keep one warning of pydantic's from printing vectors to stderr.
+def quiet_warnings() -> None:
+    """Keep two warnings of pydantic's, about litellm's own types, from failing a call or printing vectors to stderr.
 
-    litellm hands the OpenAI client's reply through a model that declares a list of floats. The base64 form is worth it:
-    floats as JSON cost this engine over ten times the CPU. Looked up each time, for filters are often swapped.
+    One is given when litellm's types are first made ready, in the midst of a call: an application that makes errors of
+    warnings would lose it. The other one is of embeddings: litellm hands the OpenAI client's reply through a model that
+    declares a list of floats, and the base64 form is worth it, as floats in JSON cost this engine over ten times the
+    CPU. Looked up each time, for filters are often swapped.
     """
-    if not any(one[1] is not None and one[1].pattern == _VECTOR_WARNING for one in warnings.filters):
-        warnings.filterwarnings("ignore", message=_VECTOR_WARNING, category=UserWarning)
+    known = {one[1].pattern for one in warnings.filters if one[1] is not None}
+    for message in _WARNINGS:
+        if message not in known:
+            warnings.filterwarnings("ignore", message=message, category=UserWarning)
