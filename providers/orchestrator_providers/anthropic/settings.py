@@ -7,9 +7,9 @@ from typing import Any
 from orchestrator.errors import UnsupportedFeature
 from orchestrator.types.chat import ChatOptions, ChatRequest, OutputSchema, Tool
 from orchestrator_providers.anthropic.profile import KIND, Family
-from orchestrator_providers.anthropic.schema import DIALECT
+from orchestrator_providers.anthropic.schema import closed_output, closed_parameters
 from orchestrator_providers.shared.noting import Noting
-from orchestrator_providers.shared.schemas import choice_with_output_tool, fit, output_tool
+from orchestrator_providers.shared.schemas import choice_with_output_tool, output_tool
 
 __all__ = ["Settings"]
 
@@ -153,14 +153,10 @@ class Settings(Noting):
         """Ask for the schema as such; False if only a tool can stand in for it."""
         if not self._family.json_schema:
             return False
-        closed = fit(output.schema, DIALECT)
-        if closed.is_open:
+        schema = closed_output(output, self)
+        if schema is None:
             return False
-        if closed.left_out:
-            self.changed(
-                "output", f"schema keywords that the vendor refuses were left out: {', '.join(closed.left_out)}"
-            )
-        self.body["output_config"] = {"format": {"type": "json_schema", "schema": closed.schema}}
+        self.body["output_config"] = {"format": {"type": "json_schema", "schema": schema}}
         return True
 
     def _tool(self, tool: Tool) -> dict[str, Any]:
@@ -175,14 +171,10 @@ class Settings(Noting):
         if not self._family.json_schema:
             self.unsupported("tools.strict", "the model has no strict tools")
             return
-        closed = fit(tool.parameters, DIALECT)
-        if closed.is_open:
-            self.unsupported("tools.strict", f"the parameters of {tool.name!r} allow properties they do not name")
-            return
-        if closed.left_out:
-            self.changed("tools.strict", f"left out of {tool.name!r}: {', '.join(closed.left_out)}")
-        written["input_schema"] = closed.schema
-        written["strict"] = True
+        schema = closed_parameters(tool, self)
+        if schema is not None:
+            written["input_schema"] = schema
+            written["strict"] = True
 
     def _check_lonely_choice(self, request: ChatRequest) -> None:
         if request.options.tool_choice not in (None, "auto", "none") and "tools" not in self.body:

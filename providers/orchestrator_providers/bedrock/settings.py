@@ -10,11 +10,11 @@ import orjson
 from orchestrator.errors import UnsupportedFeature
 from orchestrator.spec.models import ModelProfile
 from orchestrator.types.chat import ChatOptions, ChatRequest, OutputSchema, Tool
-from orchestrator_providers.anthropic.schema import DIALECT
+from orchestrator_providers.anthropic.schema import closed_output, closed_parameters
 from orchestrator_providers.bedrock.profile import KIND, vendor
 from orchestrator_providers.bedrock.reasoning import Thinking, ask_to_reason
 from orchestrator_providers.shared.noting import Noting
-from orchestrator_providers.shared.schemas import choice_with_output_tool, fit, output_tool
+from orchestrator_providers.shared.schemas import choice_with_output_tool, output_tool
 
 __all__ = ["Settings"]
 
@@ -182,13 +182,10 @@ class Settings(Noting):
         """Ask for the schema as such; False if only a tool can stand in for it."""
         if self._profile.json_schema is not True:
             return False
-        closed = fit(output.schema, DIALECT)
-        if closed.is_open:
+        schema = closed_output(output, self)
+        if schema is None:
             return False
-        if closed.left_out:
-            left_out = ", ".join(closed.left_out)
-            self.changed("output", f"schema keywords that the vendor refuses were left out: {left_out}")
-        wanted = {"name": output.name, "schema": orjson.dumps(closed.schema).decode()}
+        wanted = {"name": output.name, "schema": orjson.dumps(schema).decode()}
         self.body["outputConfig"] = {"textFormat": {"type": "json_schema", "structure": {"jsonSchema": wanted}}}
         return True
 
@@ -204,14 +201,10 @@ class Settings(Noting):
         if self._profile.json_schema is not True:
             self.unsupported("tools.strict", "the model is not known to have strict tools")
             return
-        closed = fit(tool.parameters, DIALECT)
-        if closed.is_open:
-            self.unsupported("tools.strict", f"the parameters of {tool.name!r} allow properties they do not name")
-            return
-        if closed.left_out:
-            self.changed("tools.strict", f"left out of {tool.name!r}: {', '.join(closed.left_out)}")
-        written["inputSchema"] = {"json": closed.schema}
-        written["strict"] = True
+        schema = closed_parameters(tool, self)
+        if schema is not None:
+            written["inputSchema"] = {"json": schema}
+            written["strict"] = True
 
 
 def _joined(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> dict[str, Any]:
