@@ -77,6 +77,9 @@ class Call:
     timer: Timer | None = None
     """Bounds it until it is answered, or a stream has begun."""
 
+    exchange: Exchange | None = None
+    """The attempt under way, or the last one."""
+
     work: Endable | None = None
     """What is ended when the client is closed."""
 

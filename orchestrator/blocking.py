@@ -6,6 +6,7 @@ import asyncio
 import os
 import threading
 from collections.abc import Coroutine, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, overload
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, overload
 from orchestrator.arguments import ChatArguments, EmbedArguments, RerankArguments
 from orchestrator.client import AsyncChatStream, AsyncOrchestrator, Seams
 from orchestrator.core import Core
+from orchestrator.errors import OrchestratorError
 from orchestrator.mistaken import Blocking, Client, known_seams, warn_of_blocking
 from orchestrator.policies.validate import MessageInput
 from orchestrator.types.chat import ChatReply
@@ -64,8 +66,10 @@ class _Errand(Generic[T]):
         self._done.acquire()
 
     def result(self) -> T:
-        """Of work that has ended."""
+        """Of work that has ended. Only the end of its loop cancels it: who interrupts `wait` does not come here."""
         assert self._task is not None
+        if self._task.cancelled():
+            raise OrchestratorError("the client was closed during this call", retryable=True)
         return self._task.result()
 
 
@@ -73,7 +77,7 @@ class _Runner:
     """An event loop in a daemon thread, started when first needed and again after fork."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # reentrant: a signal's handler may close the client in a thread that calls it
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._pid = os.getpid()
@@ -81,7 +85,6 @@ class _Runner:
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Run to the end and give the result. Ctrl-C in the waiting thread cancels the work."""
-        loop = self._running()
         if threading.current_thread() is self._thread:
             work.close()
             raise RuntimeError("a blocking call inside the client's own event loop would wait for itself; use llm.aio")
@@ -89,34 +92,34 @@ class _Runner:
             self._warned = True
             warn_of_blocking(work)
         errand = _Errand(work)
-        loop.call_soon_threadsafe(errand.begin)
+        loop = self._begin(errand)
         try:
             errand.wait()
         except BaseException:
-            loop.call_soon_threadsafe(errand.cancel)
+            with suppress(RuntimeError):  # the loop has ended, and the errand with it
+                loop.call_soon_threadsafe(errand.cancel)
             raise
         return errand.result()
 
-    def _running(self) -> asyncio.AbstractEventLoop:
-        if self._loop is None or self._pid != os.getpid():
-            if self._pid != os.getpid():
-                # The parent's thread does not exist here, and its lock may have been held at the fork. Its loop is left
-                # alone: closing it would take the parent's sockets out of the epoll set that both share.
-                self._lock = threading.Lock()
-                self._pid = os.getpid()
-                _LEFT_BY_FORK.append(self._loop)
-                self._loop = None
-            with self._lock:
-                if self._loop is None:
-                    self._start()
-        assert self._loop is not None
-        return self._loop
+    def _begin(self, errand: _Errand[Any]) -> asyncio.AbstractEventLoop:
+        if self._pid != os.getpid():
+            # The parent's thread does not exist here, and its lock may have been held at the fork. Its loop is left
+            # alone: closing it would take the parent's sockets out of the epoll set that both share.
+            self._lock = threading.RLock()
+            self._pid = os.getpid()
+            _LEFT_BY_FORK.append(self._loop)
+            self._loop = None
+        with self._lock:  # or the loop could end before it sees the errand, and nobody would end that
+            loop = self._loop or self._start()
+            loop.call_soon_threadsafe(errand.begin)
+            return loop
 
-    def _start(self) -> None:
+    def _start(self) -> asyncio.AbstractEventLoop:
         loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=_serve, args=(loop,), name="orchestrator", daemon=True)
         self._thread.start()
         self._loop = loop
+        return loop
 
     def stop(self) -> None:
         """End the thread, if it runs. Idempotent; `run` starts another."""
@@ -135,6 +138,10 @@ def _serve(loop: asyncio.AbstractEventLoop) -> None:
     try:
         loop.run_forever()
     finally:
+        left = asyncio.all_tasks(loop)
+        for task in left:  # somebody may wait for it
+            task.cancel()
+        loop.run_until_complete(asyncio.wait(left) if left else asyncio.sleep(0))
         loop.run_until_complete(loop.shutdown_asyncgens())
         loop.close()
 
@@ -281,7 +288,8 @@ class Orchestrator(Client, Blocking):
         Example:
             >>> llm.close(grace=10)
         """
-        self._runner.run(self.aio.close(grace=grace))
+        with suppress(OrchestratorError):  # another thread has closed it meanwhile
+            self._runner.run(self.aio.close(grace=grace))
         self._runner.stop()
 
     def __enter__(self) -> Self:

@@ -93,12 +93,21 @@ class Core:
         self.pipeline = Pipeline(clock=self.clock, random=random or _new_random(), emit=self.emit, cashier=cashier)
         self._budgets.adopt(_budgets(config))
         self._swap = Lock()
+        _CORES.add(self)
         self._warned = False
         self.draining = self.closed = False
         self._watcher = self._watch(config, reread) if reread else None
         self._look_at = self.clock.monotonic() + _LOOK_EVERY_S
         self._engines = Engines(self._defer)
         self._engines.warm_up(self.snapshot.deployments)
+
+    def forked(self) -> None:
+        """In a child process: what is under way goes on in its parent, whose other threads do not exist here."""
+        self._swap = Lock()
+        self._shared.limiter.forked()
+        if isinstance(self._store, MemoryLimits):
+            self._store.forked()
+        self.pipeline.under_way.forked()
 
     def _open_cashier(self, config: Config) -> Cashier:
         """Money is counted where limits are. Redis remembers it; else the log does."""
@@ -307,14 +316,17 @@ def _new_random() -> Random:
 
 
 _RANDOMS: weakref.WeakSet[Random] = weakref.WeakSet()
+_CORES: weakref.WeakSet[Core] = weakref.WeakSet()
 
 
-def _reseed() -> None:
+def _after_fork_in_child() -> None:
     for random in list(_RANDOMS):
         random.seed()
+    for core in list(_CORES):
+        core.forked()
 
 
-os.register_at_fork(after_in_child=_reseed)
+os.register_at_fork(after_in_child=_after_fork_in_child)
 
 
 def _open_store(config: Config, clock: Clock, notice: Callable[[str, str], None]) -> LimitStore:

@@ -16,6 +16,8 @@ class UnderWay:
 
     def __init__(self) -> None:
         self._calls: set[Call] = set()
+        self.over = False
+        """All of it has been ended, and what comes now comes too late."""
         self.add = self._calls.add
         self.remove = self._calls.discard
 
@@ -24,8 +26,21 @@ class UnderWay:
 
     def end(self) -> None:
         """End all of it, on every loop."""
+        self.over = True
         for call in self._calls.copy():
             work = call.work
             if work is not None:
                 with suppress(RuntimeError):  # its loop is closed
-                    work.loop.call_soon_threadsafe(work.end)
+                    work.loop.call_soon_threadsafe(_end, call)
+
+    def forked(self) -> None:
+        """In a child process: what it inherited goes on in its parent alone, and holds nothing here."""
+        for call in self._calls:
+            if call.exchange is not None:
+                call.exchange.withdraw()
+        self._calls.clear()
+
+
+def _end(call: Call) -> None:
+    if call.work is not None:  # not what it was when this was asked for: a stream may have begun since
+        call.work.end()

@@ -113,9 +113,9 @@ class Pipeline:
 
     async def run(self, call: Call) -> Any:
         """Answer a call; returns the task's reply."""
-        self.under_way.add(call)
+        timer = self._begin(call)
         try:
-            with self._timer(call):
+            with timer:
                 exchange, answer = await self._attempts(call, self._send)
         except TimeoutError as timeout:
             raise self._failed(call, self._out_of_time(call)) from timeout
@@ -128,9 +128,9 @@ class Pipeline:
 
     async def open(self, call: Call) -> Opened:
         """Open a stream; returns at its commit point. From then on the caller settles the exchange and observes."""
-        self.under_way.add(call)
+        timer = self._begin(call)
         try:
-            with self._timer(call):
+            with timer:
                 exchange, (source, events) = await self._attempts(call, self._open)
         except TimeoutError as timeout:
             raise self._failed(call, self._out_of_time(call)) from timeout
@@ -141,14 +141,18 @@ class Pipeline:
             raise
         return Opened(exchange, source, events)
 
-    def _timer(self, call: Call) -> Timer:
+    def _begin(self, call: Call) -> Timer:
         call.timer = call.work = timer = Timer(call.deadline - self._clock.monotonic())
+        self.under_way.add(call)
+        if self.under_way.over:  # looked at once it is there: who ends all calls has seen this one, or is seen here
+            self.under_way.remove(call)
+            raise OrchestratorError("the client is closed; build another one")
         return timer
 
     async def _attempts(self, call: Call, act: Callable[[Exchange], Awaitable[T]]) -> tuple[Exchange, T]:
         repair: Exchange | None = None
         while True:
-            exchange = repair or await self._admission.admit(call)
+            call.exchange = exchange = repair or await self._admission.admit(call)
             repair = None
             try:
                 if len(call.progress.order) == 1:
@@ -357,7 +361,7 @@ class Pipeline:
     ) -> None:
         """Leave the call's one event."""
         self.under_way.remove(call)
-        call.work = None
+        call.work = call.exchange = None
         items, dimensions, finish = call.rules.shape(request, result) if result is not None else (None, None, None)
         attempts = tuple(call.attempts)
         self._emit(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import math
 import threading
+from contextvars import Context
 from heapq import heapify, heappop, heappush
 from itertools import count
 from types import TracebackType
@@ -37,7 +38,7 @@ class LoopTimers:
     the others.
     """
 
-    __slots__ = ("_armed", "_emptied", "_entries", "_handle", "loop")
+    __slots__ = ("_armed", "_context", "_emptied", "_entries", "_handle", "loop")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
@@ -46,6 +47,8 @@ class LoopTimers:
         self._armed = math.inf
         """When the handle is due; `-inf` while timers ring, so that none of them sets it."""
         self._handle: asyncio.TimerHandle | None = None
+        self._context = Context()
+        """Of nobody: the one of whoever set the first timer would be kept for as long as there are any."""
 
     @classmethod
     def running(cls) -> LoopTimers:
@@ -77,17 +80,25 @@ class LoopTimers:
         if self._handle is not None:
             self._handle.cancel()
         self._armed = at
-        self._handle = self.loop.call_at(at, self._ring)
+        self._handle = self.loop.call_at(at, self._ring, context=self._context)
 
     def _ring(self) -> None:
         now = max(self.loop.time(), self._armed)  # a loop may be early by the resolution of its clock
         self._handle, self._armed = None, -math.inf
-        for timer in self._due(now):
-            timer.entry = None
+        try:
+            for timer in self._due(now):
+                timer.entry = None
+                self._let_ring(timer)
+        finally:
+            self._armed = math.inf
+            if self._entries:
+                self._arm(self._entries[0][0])
+
+    def _let_ring(self, timer: Timer) -> None:
+        try:
             timer.ring()
-        self._armed = math.inf
-        if self._entries:
-            self._arm(self._entries[0][0])
+        except Exception as error:  # noqa: BLE001 - of one call, and the others' timers must ring
+            self.loop.call_exception_handler({"message": "a timer failed", "exception": error})
 
     def _due(self, now: float) -> list[Timer]:
         """Take those that are due out of the heap, and what is empty in front of the others."""

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
+import weakref
 from collections.abc import Awaitable, Callable
+from contextvars import ContextVar
 
 import pytest
 from hypothesis import given, settings
@@ -123,3 +126,57 @@ def test_every_loop_has_its_own(again: Callable[[Awaitable[None]], None]):
 
     for _ in range(3):
         again(scenario())
+
+
+def test_a_timer_that_fails_fails_alone():
+    """Where one raises, the loop's handler is told, and those that are due with it and after it ring."""
+    told: list[object] = []
+
+    class Broken(Timer):
+        def ring(self) -> None:
+            raise KeyError("broken")
+
+    async def cut() -> bool:
+        with contextlib.suppress(TimeoutError), Timer(1.0):
+            await asyncio.sleep(5)
+            return False
+        with contextlib.suppress(TimeoutError), Timer(1.0):
+            await asyncio.sleep(5)
+            return False
+        return True
+
+    async def broken() -> None:
+        with Broken(1.0):
+            await asyncio.sleep(3)
+
+    async def scenario() -> bool:
+        asyncio.get_running_loop().set_exception_handler(lambda loop, context: told.append(context["exception"]))
+        return (await asyncio.gather(broken(), cut()))[1]
+
+    assert VirtualClock().run(scenario())
+    assert [type(error) for error in told] == [KeyError]
+
+
+def test_timers_keep_nobodys_context():
+    """The context variables of whoever sets the first timer are not kept for those who come after."""
+
+    class Thing:
+        pass
+
+    variable: ContextVar[Thing] = ContextVar("variable")
+
+    async def call() -> weakref.ref[Thing]:
+        thing = Thing()
+        variable.set(thing)
+        with Timer(60.0):
+            await asyncio.sleep(0)
+        return weakref.ref(thing)
+
+    async def scenario() -> bool:
+        kept = await asyncio.ensure_future(call())
+        with Timer(60.0):
+            await asyncio.sleep(0)
+            gc.collect()
+            return kept() is None
+
+    assert asyncio.run(scenario())

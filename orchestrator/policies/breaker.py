@@ -111,8 +111,10 @@ class Breaker:
         policy = self.policy
         progress = (now - self._ramp_since) / policy.ramp_s if policy.ramp_s else 1.0
         if progress >= 1.0:
-            self._ramp_since = 0.0
-            self.calm = True
+            with self._lock:
+                if self._openings == 0:  # it may have opened meanwhile
+                    self._ramp_since = 0.0
+                    self.calm = True
             return True
         return draw() < policy.ramp_from + (1.0 - policy.ramp_from) * progress
 

@@ -164,6 +164,11 @@ class Gate:
                 if not self._line:
                     self._occupied.discard(self)
 
+    def forked(self, lock: RLock) -> None:
+        """In a child process: those in line stand there in its parent alone."""
+        self._lock = lock
+        self._line.clear()
+
     @property
     def waiting(self) -> int:
         """How many stand in line."""
@@ -286,6 +291,13 @@ class Limiter:
         return {
             name: self._gates.setdefault(name, Gate(self._store, self._lock, self._occupied)) for name in deployments
         }
+
+    def forked(self) -> None:
+        """In a child process: nobody stands in line yet, and nobody holds the lock."""
+        self._lock = RLock()
+        self._occupied.clear()
+        for gate in self._gates.values():
+            gate.forked(self._lock)
 
     def adopt(self, limits: Mapping[str, Sequence[Limit]]) -> dict[str, Gate]:
         """Gates for these deployments: known ones take the new limits, and everybody waiting looks again."""

@@ -225,6 +225,10 @@ class MemoryLimits:
         self._slots: dict[tuple[str, Dimension, float], _Rule] = {}
         self._corrections: deque[tuple[Sequence[Slot], Sequence[float], float, float]] = deque()
 
+    def forked(self) -> None:
+        """In a child process: another thread may have held the lock at the fork, and does not exist here."""
+        self._lock = Lock()
+
     def slot(self, limit: Limit) -> Slot:
         """See `LimitStore.slot`."""
         key = (limit.key, limit.dimension, limit.period_s)

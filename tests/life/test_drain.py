@@ -14,6 +14,7 @@ import pytest
 from rehearsal import VENDORS, config, read_log
 
 from orchestrator import AsyncOrchestrator, Orchestrator, OrchestratorError
+from orchestrator.ending import UnderWay
 from orchestrator.spec.events import CallEvent
 from orchestrator.testing import CapturedEvents, Simulator
 
@@ -207,3 +208,72 @@ def test_closing_ends_calls_of_other_threads():
             thread.join(5)
     assert len(failed) == 4
     assert all("the client was closed during this call" in text for text in failed)
+
+
+def test_a_stream_that_is_entered_too_late():
+    """A stream that was asked for before the client was closed is refused when it is entered, and leaves nothing."""
+    with Simulator(VENDORS) as sim:
+
+        async def scenario():
+            llm = AsyncOrchestrator(config(sim))
+            stream = llm.stream("answer", "hi")
+            await llm.close()
+            with pytest.raises(OrchestratorError, match="the client is closed"):
+                async with stream:
+                    pass
+            return llm.in_flight
+
+        assert asyncio.run(scenario()) == 0
+        assert not sim["alpha"].received
+
+
+def test_a_call_that_becomes_a_stream_while_it_is_ended():
+    """Between the order to end, given by another thread, and the end a stream may have begun: it is what ends."""
+
+    class Work:
+        def __init__(self):
+            self.loop, self.ended = asyncio.get_running_loop(), False
+
+        def end(self):
+            self.ended = True
+
+    class Call:
+        work: Work
+
+    async def scenario():
+        under_way, call, stream = UnderWay(), Call(), Work()
+        call.work = Work()
+        under_way.add(call)
+        under_way.end()
+        call.work = stream
+        await asyncio.sleep(0)
+        return stream.ended
+
+    assert asyncio.run(scenario())
+
+
+def test_two_threads_close():
+    """Who waits with grace returns although another thread closes the client meanwhile."""
+    with Simulator(VENDORS) as sim:
+        sim["alpha"].hang()
+        llm = Orchestrator(config(sim))
+        ended = []
+
+        def call():
+            try:
+                llm.chat("answer", "hi")
+            except OrchestratorError as error:
+                ended.append(error.message)
+
+        def close():
+            llm.close(grace=10)
+            ended.append("closed")
+
+        threads = [threading.Thread(target=call, daemon=True), threading.Thread(target=close, daemon=True)]
+        for thread in threads:
+            thread.start()
+            time.sleep(0.1)
+        llm.close()
+        for thread in threads:
+            thread.join(3)
+        assert sorted(ended) == ["closed", "the client was closed during this call"]
