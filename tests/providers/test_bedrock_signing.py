@@ -56,7 +56,10 @@ def _by_botocore(url: str, body: bytes, credential: Credential, headers: Mapping
 _VISIBLE = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=40)
 _MODELS = st.one_of(
     st.sampled_from(["anthropic.claude-v2:1", "arn:aws:bedrock:us-east-1:012345678901:inference-profile/us.x.y-v1:0"]),
-    st.text(st.characters(codec="utf-8", exclude_categories=("C",)), min_size=1, max_size=30),
+    # But for two names that no segment of a URL can have.
+    st.text(st.characters(codec="utf-8", exclude_categories=("C",)), min_size=1, max_size=30).filter(
+        lambda model: model not in {".", ".."}
+    ),
 )
 
 
