@@ -19,7 +19,7 @@ EXACT = Context(prec=60)
 _multiply = EXACT.multiply
 _add = EXACT.add
 _ZERO = Decimal(0)
-_ENDLESS = float("inf")
+_ABSURD = 1e18
 _HOUR_S = 3600
 _FEES = frozenset(FEES)
 _NO_EXTRAS: Mapping[str, int] = {}
@@ -57,7 +57,7 @@ def _bill(buckets: dict[str, Decimal], rates: Rates, bucket: str, count: float) 
     rate = rates.get(bucket)
     if rate is None:
         raise Unpriced(f"no price for {bucket}")
-    if not 0 <= count < _ENDLESS:
+    if type(count) is bool or not 0 <= count < _ABSURD:
         raise Unpriced(f"the vendor's count for {bucket} is not a count")
     buckets[bucket] = _multiply(rate, count if type(count) is int else Decimal(repr(count)))
 

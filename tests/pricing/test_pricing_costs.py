@@ -303,6 +303,8 @@ UNKNOWN: list[tuple[str, dict[str, Any], dict[str, Any], str]] = [
     ),
     ("negative count", MINI, {"input_tokens": -9, "output_tokens": 1}, "parts of input_tokens"),
     ("negative units", {"search_unit": "1"}, {"search_units": -1.0}, "not a count"),
+    ("absurd units", {"search_unit": "1"}, {"search_units": 10**70}, "not a count"),
+    ("true units", {"search_unit": "1"}, {"search_units": True}, "not a count"),
     ("endless units", {"search_unit": "1"}, {"search_units": float("inf")}, "not a count"),
     (
         "cached sound",
