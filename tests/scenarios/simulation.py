@@ -321,8 +321,9 @@ async def _read_on(stream: Any) -> list[Any]:
     for _ in range(2):
         try:
             more += await stream.read()
-        except Exception as error:  # it may say its error again
-            more.append(error)
+        except Exception as error:  # it may say its error again, or that it was closed before its end
+            if "was closed before its end" not in str(error):
+                more.append(error)
     return more
 
 
