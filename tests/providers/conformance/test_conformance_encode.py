@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from entries import WIRES, bind, chat_codec, kinds_with, sample_of
 
-from orchestrator.errors import UnsupportedFeature
+from orchestrator.errors import InvalidRequest, UnsupportedFeature
 from orchestrator.spec.provider import Encoded
 from orchestrator.types.chat import (
     ChatOptions,
@@ -186,3 +186,19 @@ def test_a_ranking_asks_for_as_many_as_wanted(kind: str) -> None:
     warned = [warning for warning in found.warnings if warning.setting == "top_n"]
     assert (found.request != plain.request or bool(warned)) == sample.sends_top_n
     assert found.request.body.index(b'"one"') < found.request.body.index(b'"two"')
+
+
+@pytest.mark.parametrize("where", ["a text", "a call's arguments"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_no_json_is_an_invalid_request(kind: str, where: str) -> None:
+    """A lone surrogate or an object of Python's is refused as such, without a word of the prompt."""
+    text = f"{SECRET_TEXT} \ud800" if where == "a text" else SECRET_TEXT
+    call = ToolCall(id="call12345", name="weather", arguments={"city": object() if text == SECRET_TEXT else "Oslo"})
+    messages = (
+        Message("user", (Text(text),)),
+        Message("assistant", (call,)),
+        Message("tool", (ToolResult(id=call.id, content="18 degrees"),)),
+    )
+    with pytest.raises(InvalidRequest, match="cannot be written as JSON") as caught:
+        chat_codec(kind).encode(ChatRequest(messages=messages))
+    assert SECRET_TEXT not in str(caught.value)
