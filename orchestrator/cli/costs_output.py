@@ -22,6 +22,7 @@ __all__ = ["as_csv", "as_json", "print_table"]
 
 _TIMES = {"day", "hour"}
 _NONE = Percentiles()
+_FAULTS = {"other_events": "of other events"}
 _MARK = ""
 """Heading of the column that says where a sum is not all."""
 
@@ -182,7 +183,7 @@ def _notes(found: Findings, query: Query) -> list[str]:
         notes.append(f"{_usd(total.lost_usd)} USD went to attempts that failed.")
     if total.estimated_usd:
         notes.append(f"{_usd(total.estimated_usd)} USD rest on our estimate of the tokens.")
-    left = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in faults.items() if count)
+    left = ", ".join(f"{count:,} {_FAULTS.get(name, name)}" for name, count in faults.items() if count)
     if left:
         notes.append(f"Lines not counted: {left}.")
     if not total.calls:

@@ -45,7 +45,7 @@ SECTIONS: Mapping[str, Mapping[str, Entry]] = {
         "price": Entry("price:price", "What a call of a route would cost, at each of its deployments."),
         "costs": Entry("costs:costs", "What calls cost, from the log: by model, route, tenant, tag or day."),
         "dashboard": Entry("dashboard:dashboard", "The log as one page: costs, latency, errors, budgets."),
-        "prices": Entry("prices:prices", "What the bundled price book says of a model."),
+        "prices": Entry("prices:prices", "What models cost by the price book; a newer book."),
     },
 }
 """All commands. Their modules load when they are run."""

@@ -89,8 +89,8 @@ class PricesConfig(FileModel):
     )
     vendor_cost: Flag = Field(
         default=True,
-        description="Whether the cost that a vendor itself states (OpenRouter, Perplexity, xAI) is taken. off: always"
-        " the book's.",
+        description="Whether the cost that a vendor itself states (OpenRouter, Perplexity, xAI) is taken. false:"
+        " always the book's.",
     )
 
 

@@ -96,7 +96,7 @@ def test_only_vendors_that_state_costs_are_believed() -> None:
     ids=["off", "priced_as", "price"],
 )
 def test_the_file_wins_over_the_vendor(keys: dict[str, Any], row: str) -> None:
-    """`vendor_cost: off`, `priced_as` and `price` each put the vendor's statement aside."""
+    """`vendor_cost: false`, `priced_as` and `price` each put the vendor's statement aside."""
     assert price("openrouter", "openai/gpt-4o-mini", OPENROUTER, **keys).price_row == row
 
 
