@@ -15,7 +15,7 @@ from orchestrator.snapshot import Deployment
 from orchestrator.types.chat import ChatRequest, Media, Part, Reasoning, Text, ToolCall, ToolResult
 from orchestrator.types.retrieval import EmbedRequest, RerankRequest
 
-__all__ = ["most_it_can_cost"]
+__all__ = ["costs_nothing", "most_it_can_cost"]
 
 _PER_MESSAGE = 64
 _PER_TOOLS = 1_000
@@ -60,6 +60,18 @@ def most_it_can_cost(deployment: Deployment, request: Any, at: float) -> int:
         return deployment.cost.ceiling(read, at).nano_dollars(read, search_units=_search_units(request))
     except Unpriced as reason:
         raise _unbounded(deployment, f"the price of the deployment is not known: {reason}") from None
+    except InvalidRequest:
+        if costs_nothing(deployment, at):
+            return 0
+        raise
+
+
+def costs_nothing(deployment: Deployment, at: float) -> bool:
+    """Whether its chats are free at a Unix time, however long they are."""
+    try:
+        return deployment.cost.ceiling(0, at).is_free
+    except Unpriced:
+        return False
 
 
 def _search_units(request: RerankRequest) -> int:
@@ -132,6 +144,10 @@ def _all_of_it(deployment: Deployment, what: str) -> int:
 
 def _chat_output(deployment: Deployment, request: ChatRequest) -> int:
     options, known = request.options, deployment.known.max_output_tokens
+    if options.reasoning_effort in deployment.known.uncapped_efforts:
+        if known is None:
+            raise _unbounded(deployment, "at this reasoning_effort it takes no cap: set profile.max_output_tokens")
+        return known
     cap = options.max_output_tokens or known
     if cap and not options.provider_options:
         return cap

@@ -179,16 +179,17 @@ def test_a_file_that_is_not_there_is_exit_code_2() -> None:
 
 
 @pytest.mark.parametrize(
-    ("budget", "cap", "warned"),
+    ("budget", "cap", "output", "warned"),
     [
-        ("{usd: 5, window: day}", "", True),
-        ("{usd: 5, window: day, for: {provider: spare}}", "", False),
-        ("{usd: 5, window: day, for: {route: other}}", "", False),
-        ("{usd: 5, window: day, on_exceed: warn}", "", False),
-        ("{usd: 5, window: day}", ", defaults: {max_output_tokens: 100}", False),
+        ("{usd: 5, window: day}", "", 2, True),
+        ("{usd: 5, window: day}", "", 0, False),
+        ("{usd: 5, window: day, for: {provider: spare}}", "", 2, False),
+        ("{usd: 5, window: day, for: {route: other}}", "", 2, False),
+        ("{usd: 5, window: day, on_exceed: warn}", "", 2, False),
+        ("{usd: 5, window: day}", ", defaults: {max_output_tokens: 100}", 2, False),
     ],
 )
-def test_answers_without_a_bound_under_a_budget(tmp_path, budget, cap, warned):
+def test_answers_without_a_bound_under_a_budget(tmp_path, budget, cap, output, warned):
     """A budget that would refuse a route's calls because nothing bounds the answer is told before they are made."""
     file = tmp_path / "o.yaml"
     file.write_text(f"""\
@@ -197,7 +198,7 @@ providers:
   own: {{kind: vllm, base_url: "http://127.0.0.1:9/v1"}}
   spare: {{kind: ollama}}
 deployments:
-  house: {{provider: own, model: house-7b, price: {{input: 1, output: 2}}}}
+  house: {{provider: own, model: house-7b, price: {{input: {output}, output: {output}}}}}
   vectors: {{provider: spare, model: nomic-embed-text}}
 routes:
   answer: {{task: chat, pick: house{cap}}}

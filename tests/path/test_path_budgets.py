@@ -106,6 +106,23 @@ def test_a_call_that_never_fits_says_so() -> None:
     assert not found.sent
 
 
+@pytest.mark.parametrize(("price", "sent"), [(0, 1), (1, 0)])
+def test_what_costs_nothing_needs_no_bound(price: int, sent: int) -> None:
+    """An answer of any length fits a budget where it is free; where it is not, it has to be bounded."""
+    house = {"model": "nobody-knows-it", "price": {"input": 0, "output": price}}
+    found = World({"a": LONG}, deployments={"a": house}, budgets=[{"usd": "0.005", "window": "day"}])
+
+    async def scenario(llm: Any) -> None:
+        if sent:
+            await llm.chat("answer", "hello")
+            return
+        with pytest.raises(InvalidRequest, match="the answer has no bound"):
+            await llm.chat("answer", "hello")
+
+    found.run(scenario)
+    assert len(found.sent) == sent
+
+
 def test_settled_money_is_free_again() -> None:
     """What an attempt held and did not use can be spent by the next."""
     short = completion(input_tokens=10, output_tokens=5)

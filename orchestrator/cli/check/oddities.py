@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from difflib import get_close_matches
 from importlib.util import find_spec
 
+from orchestrator.bounds import costs_nothing
 from orchestrator.cli.naming import named
 from orchestrator.config import Config, DeploymentConfig
 from orchestrator.config.tree import Place, Problem, dotted
@@ -104,7 +106,9 @@ def unbounded_answers(config: Config, built: Snapshot, places: Mapping[str, Plac
 
 
 def _is_endless(deployment: DeploymentConfig, built: Snapshot, name: str) -> bool:
-    return not (deployment.defaults.max_output_tokens or built.deployments[name].known.max_output_tokens)
+    made = built.deployments[name]
+    bounded = deployment.defaults.max_output_tokens or made.known.max_output_tokens
+    return not (bounded or costs_nothing(made, time.time()))
 
 
 def _denying(config: Config, route: str, provider: str) -> str | None:
