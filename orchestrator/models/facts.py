@@ -20,7 +20,7 @@ MEDIA_TYPES: Mapping[str, str] = {
 """The words for media by what they stand for. A type such as `image/png` stands for itself."""
 
 _SETS = frozenset({"refuses", "refuses_when_reasoning"})
-_TUPLES = frozenset({"dimension_choices", "efforts"})
+_TUPLES = frozenset({"dimension_choices", "efforts", "uncapped_efforts"})
 
 
 def media_types(words: Iterable[str]) -> frozenset[str]:

@@ -34,6 +34,7 @@ class ModelProfile:
         one_sampling: it takes temperature or top_p, not both.
         reasoning: how it reasons.
         efforts: the words that `reasoning_effort` may be; others go to the nearest of them.
+        uncapped_efforts: those of them with which it takes no cap on what it writes.
         dimensions: numbers per vector unless asked otherwise.
         dimension_choices: the sizes it can shorten its vectors to; `dimensions` alone if it cannot.
         space: name of its vector space, for models whose names hide that they share one.
@@ -55,6 +56,7 @@ class ModelProfile:
     one_sampling: bool = False
     reasoning: ReasoningControl | None = None
     efforts: tuple[str, ...] = ()
+    uncapped_efforts: tuple[str, ...] = ()
     dimensions: int | None = None
     dimension_choices: tuple[int, ...] = ()
     space: str | None = None

@@ -13,7 +13,7 @@ KNOWN = 16_384
 """Tokens that gpt-4o-mini writes at most."""
 
 
-def most_tokens(options: dict[str, Any], cap: int | None = 1_000, **deployment: Any) -> int:
+def most_tokens(options: dict[str, Any], cap: int | None = 1_000, *, effort: Any = None, **deployment: Any) -> int:
     """Output tokens that are held for a call with these `provider_options`, at a dollar for a million."""
     held = 0
     price = {"input": 0, "output": 1}
@@ -27,7 +27,8 @@ def most_tokens(options: dict[str, Any], cap: int | None = 1_000, **deployment: 
     found = World(
         {"a": answer}, deployments={"a": {"price": price, **deployment}}, budgets=[{"usd": 1, "window": "day"}]
     )
-    found.run(lambda llm: llm.chat("answer", "hello", max_output_tokens=cap, provider_options=options))
+    more = {"reasoning_effort": effort} if effort else {}
+    found.run(lambda llm: llm.chat("answer", "hello", max_output_tokens=cap, provider_options=options, **more))
     return held // 1_000
 
 
@@ -83,3 +84,10 @@ def test_input_in_the_vendors_settings_is_held(options: dict[str, Any], refused:
 
     found.run(scenario)
     assert len(found.sent) == (refused is None)
+
+
+@pytest.mark.parametrize(("effort", "tokens"), [("medium", 1_000), ("high", 8_000)])
+def test_an_effort_without_a_cap(effort: str, tokens: int) -> None:
+    """Nova 2 takes no cap at its highest effort, so all that it writes at most is held."""
+    profile = {"max_output_tokens": 8_000}
+    assert most_tokens({}, model="amazon.nova-2-lite-v1:0", profile=profile, effort=effort) == tokens
