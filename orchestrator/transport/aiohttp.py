@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from functools import lru_cache, partial
 from typing import Any
+from weakref import WeakValueDictionary
 
 import aiohttp
 from aiohttp.abc import ResolveResult
@@ -161,19 +162,23 @@ async def _read_until_eof(content: aiohttp.StreamReader, protocol: ResponseHandl
 
 
 class _Connector(aiohttp.TCPConnector):
-    """Makes few connections at a time: thousands of calls at once would overflow the backlog of who accepts them.
+    """Makes few connections to a host at a time: thousands of calls at once would overflow the backlog of who accepts
+    them.
 
-    Who waits here is not timed as connecting.
+    Who waits here is not timed as connecting. A host that takes no connections holds up nobody who asks another.
     """
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
-        self._making = asyncio.Semaphore(_CONNECTING_AT_ONCE)
+        self._making: WeakValueDictionary[Any, asyncio.Semaphore] = WeakValueDictionary()
 
     async def _create_connection(
         self, req: aiohttp.ClientRequest, traces: list[Any], timeout: aiohttp.ClientTimeout
     ) -> ResponseHandler:
-        async with self._making:
+        making = self._making.get(req.connection_key)
+        if making is None:
+            making = self._making[req.connection_key] = asyncio.Semaphore(_CONNECTING_AT_ONCE)
+        async with making:
             # Thousands of calls that begin together take seconds of the loop, in which no connection can be seen made.
             await asyncio.sleep(0)
             return await super()._create_connection(req, traces, timeout)

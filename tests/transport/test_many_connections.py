@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 
+import pytest
 from transport_server import Peer, Request, answer, served
 
 from orchestrator.errors import ConnectionFailed
@@ -38,6 +39,37 @@ def test_few_connections_are_made_at_a_time() -> None:
     assert {type(one) for one in found} == {ConnectionFailed}
     assert len(found) == 700
     assert most == 512
+
+
+def test_a_host_that_hangs_holds_up_nobody_else() -> None:
+    """While 600 calls try to connect to a host that does not answer, another host is connected to at once."""
+
+    async def tunnel(peer: Peer, request: Request) -> None:
+        if "hangs" in request.line:
+            await asyncio.sleep(10.0)
+        await peer.send(answer(b"", status="407 Proxy Authentication Required"))
+
+    async def main() -> float:
+        transport = AiohttpTransport(TransportLimits(connect_s=30.0))
+        async with served(tunnel) as proxy:
+            endpoint = Endpoint(proxy=f"http://127.0.0.1:{proxy.port}")
+
+            async def ask(host: str) -> None:
+                await transport.send(HttpRequest(f"https://{host}/v1/chat", b"{}", {}), endpoint)
+
+            hanging = [asyncio.create_task(ask("hangs.invalid")) for _ in range(600)]
+            await asyncio.sleep(1.0)
+            begun = time.monotonic()
+            with pytest.raises(ConnectionFailed):
+                await ask("well.invalid")
+            took_s = time.monotonic() - begun
+            for task in hanging:
+                task.cancel()
+            await asyncio.wait(hanging)
+            await transport.close()
+            return took_s
+
+    assert asyncio.run(main()) < 3.0
 
 
 def test_calls_that_begin_together_do_not_time_each_other_out() -> None:
