@@ -181,7 +181,7 @@ def advice(error: OrchestratorError) -> str | None:
         case AuthenticationFailed():
             return f"look at the credential of {provider} in the file, and at the variable it names"
         case ConnectionFailed():
-            return f"look at the base_url of {provider} in the file, and whether it answers"
+            return f"see whether {provider} can be reached, and its base_url if it has one"
         case QuotaExhausted():
             return f"look at the credit and the quota of the account behind {provider}"
         case RateLimited():

@@ -55,7 +55,7 @@ routes:
         assert len(vendors.ledger) == sent
     assert failing.exit_code == 1
     assert "gone: ConnectionFailed" in failing.output
-    assert "look at the base_url of provider 'down' in the file, and whether it answers" in failing.output
+    assert "see whether provider 'down' can be reached, and its base_url if it has one" in failing.output
     assert "is right, but not every deployment answers" in failing.output
     assert dear.exit_code == 2
     assert "more than --at-most $0.000001: nothing was sent" in dear.stderr

@@ -75,7 +75,7 @@ LIVE = (
              duration_ms=212.4, input_tokens=6, output_tokens=9, cost_usd=Decimal("0.0000063")),
     Answered(**ALIVE | {"deployment": "large-with-a-long-name-of-its-own", "context_tokens": 1_047_576},
              error="ConnectionFailed: cannot connect to 127.0.0.1:9: Connection refused (deployment=large)",
-             advice="look at the base_url of provider 'other' in the file, and whether it answers"),
+             advice="see whether provider 'other' can be reached, and its base_url if it has one"),
     Answered(**ALIVE | {"deployment": "vectors", "task": "embed", "context_tokens": 8191}, served="house-embed",
              duration_ms=1085.0, input_tokens=1, cost_usd=Decimal("0.00000002"), note="256 numbers per vector"),
     Answered(**ALIVE | {"deployment": "free", "context_tokens": None}, served="unpriced-model", duration_ms=98.0,

@@ -8,8 +8,13 @@ import sys
 import tomllib
 from pathlib import Path
 
+import jsonschema_rs
 import pytest
+import yaml
 from blocks import PAGES, ROOT
+
+from orchestrator.config.editor import json_schema
+from orchestrator.config.yaml import plain
 
 DOCS = ROOT / "docs"
 _CODE = re.compile(r"^ *```.*?^ *```$|`[^`\n]+`", re.MULTILINE | re.DOTALL)
@@ -44,6 +49,33 @@ def test_links_resolve(page: Path) -> None:
         if page.parent == DOCS:
             assert target.is_relative_to(DOCS), f"{page.name}: {link} is not part of the site"
         assert not anchor or target.name == "reference.md" or anchor in anchors(target), f"{page.name}: {link}"
+
+
+@pytest.mark.parametrize("page", [*PAGES, ROOT / "CHANGELOG.md"], ids=lambda page: page.name)
+def test_keys_in_a_sentence_can_be_written(page: Path) -> None:
+    """What the page's sentences say to write at the top of the file (`breaker: off`) has a key and a value of its."""
+    schema = json_schema()
+    validator = jsonschema_rs.validator_for(schema)
+    for span in re.findall(r"(?<!`)`([^`\n]+: [^`\n]+)`(?!`)", re.sub(r"(?s)```.*?```", "", page.read_text())):
+        written = _as_yaml(span)
+        if isinstance(written, dict) and written.keys() <= schema["properties"].keys():
+            found = validator.iter_errors({"version": 1, "routes": {"a": "openai/m"}, **written})
+            assert not [error.message for error in found], f"{page.name}: {span}"
+
+
+def _as_yaml(span: str) -> object:
+    """As the file's reader takes it; None where it is no YAML, or leaves something out."""
+    try:
+        found = None if {"...", "…"} & set(re.findall(r"\.{3}|…", span)) else yaml.load(span, yaml.BaseLoader)
+    except yaml.YAMLError:
+        return None
+    return _plain(found)
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, dict):
+        return {key: _plain(one) for key, one in value.items()}
+    return [_plain(one) for one in value] if isinstance(value, list) else plain(str(value))
 
 
 def test_every_page_is_in_the_navigation() -> None:
