@@ -31,8 +31,8 @@ _report = logging.getLogger("orchestrator")
 class Recollection:
     """Reads the log once, when money is first asked for, in a thread: calls wait for it inside their deadlines.
 
-    A line that is torn or of another program is passed over, and counted to the operator. A log that cannot be read is
-    told to the operator too, and the budgets begin anew.
+    A line that is torn or of another program is passed over, and counted to the operator. A file that cannot be
+    read is told to the operator too, and the others count.
     """
 
     def __init__(self, path: Path, budgets: Budgets, store: BudgetStore, clock: Clock) -> None:
@@ -51,21 +51,32 @@ class Recollection:
         with self._lock:
             if self.done:
                 return
-            try:
-                self._read()
-            except OSError as error:
-                _report.error("the call log could not be read for the budgets: %s", error.strerror)
+            self._read()
             self.done = True
 
     def _read(self) -> None:
         now = self._clock.time()
         since = self._budgets.earliest(now)
         unread = 0
-        for file in log_files(self._path, since):
-            for line in _lines(file, since):
-                unread += not self._count(line, now)
+        try:
+            for file in log_files(self._path, since):
+                unread += self._unread(file, since, now)
+        except OSError as error:
+            _cannot(error)
         if unread:
             _report.warning("%d lines of the call log could not be read for the budgets", unread)
+
+    def _unread(self, file: Path, since: float, now: float) -> int:
+        """Count a file; how many of its lines could not be understood. What others tell counts without this one."""
+        unread = 0
+        try:
+            for line in _lines(file, since):
+                unread += not self._count(line, now)
+        except FileNotFoundError:
+            pass  # rotation has thrown it away just now
+        except OSError as error:
+            _cannot(error)
+        return unread
 
     def _count(self, line: bytes, now: float) -> bool:
         """Count one line; False if it says nothing that can be understood."""
@@ -81,6 +92,10 @@ class Recollection:
         except (orjson.JSONDecodeError, AttributeError, KeyError, TypeError, ValueError, ArithmeticError):
             return False
         return True
+
+
+def _cannot(error: OSError) -> None:
+    _report.error("the call log could not be read for the budgets: %s", error.strerror)
 
 
 def _spent(said: Mapping[str, Any]) -> Iterator[tuple[str, float]]:

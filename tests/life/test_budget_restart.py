@@ -123,11 +123,13 @@ def test_files_of_one_log(tmp_path):
 
 
 def test_a_log_that_cannot_be_read(tmp_path, caplog):
-    """A part of the log that is no file costs no call: the operator is told, and the budget begins anew."""
+    """A part of the log that is no file costs no call: the operator is told, and what the other parts tell counts."""
     log = tmp_path / "calls.jsonl"
     (tmp_path / "calls-2026-11-23.000001.jsonl").mkdir()
+    setup = config(log, {"usd": "0.0211", "window": "day"})
     with caplog.at_level(logging.ERROR, logger="orchestrator"):
-        assert calls(config(log, {"usd": "0.0111", "window": "day"}), 5) == 1
+        assert calls(setup, 1) == 1
+        assert calls(setup, 5) == 1
     assert "could not be read for the budgets" in caplog.text
 
 
