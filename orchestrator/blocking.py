@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, overload
 from orchestrator.arguments import ChatArguments, EmbedArguments, RerankArguments
 from orchestrator.client import AsyncChatStream, AsyncOrchestrator, Seams
 from orchestrator.core import Core
+from orchestrator.ending import closed
 from orchestrator.errors import OrchestratorError
 from orchestrator.mistaken import Blocking, Client, known_seams, warn_of_blocking
 from orchestrator.policies.validate import MessageInput
@@ -82,6 +83,7 @@ class _Runner:
         self._thread: threading.Thread | None = None
         self._pid = os.getpid()
         self._warned = False
+        self._stopped = False
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Run to the end and give the result. Ctrl-C in the waiting thread cancels the work."""
@@ -92,7 +94,11 @@ class _Runner:
             self._warned = True
             warn_of_blocking(work)
         errand = _Errand(work)
-        loop = self._begin(errand)
+        try:
+            loop = self._begin(errand)
+        except BaseException:
+            work.close()
+            raise
         try:
             errand.wait()
         except BaseException:
@@ -110,6 +116,8 @@ class _Runner:
             _LEFT_BY_FORK.append(self._loop)
             self._loop = None
         with self._lock:  # or the loop could end before it sees the errand, and nobody would end that
+            if self._stopped:
+                raise closed()
             loop = self._loop or self._start()
             loop.call_soon_threadsafe(errand.begin)
             return loop
@@ -122,8 +130,9 @@ class _Runner:
         return loop
 
     def stop(self) -> None:
-        """End the thread, if it runs. Idempotent; `run` starts another."""
+        """End the thread, if it runs, for good. Idempotent."""
         with self._lock:
+            self._stopped = True
             loop, thread, self._loop, self._thread = self._loop, self._thread, None, None
         if loop is not None and thread is not None and self._pid == os.getpid():
             loop.call_soon_threadsafe(loop.stop)
@@ -288,7 +297,7 @@ class Orchestrator(Client, Blocking):
         Example:
             >>> llm.close(grace=10)
         """
-        with suppress(OrchestratorError):  # another thread has closed it meanwhile
+        with suppress(OrchestratorError):  # it is closed, or another thread closes it meanwhile
             self._runner.run(self.aio.close(grace=grace))
         self._runner.stop()
 
@@ -359,7 +368,8 @@ class ChatStream(Blocking, Generic[OutputT]):
 
     def close(self) -> None:
         """End the stream early: the connection is closed, what had arrived is paid for and logged. Idempotent."""
-        self._runner.run(self._stream.close())
+        if self._stream._unfinished:  # else there is nothing to do over there
+            self._runner.run(self._stream.close())
 
     def __repr__(self) -> str:
         return repr(self._stream).replace("<Async", "<", 1)

@@ -342,9 +342,13 @@ class AsyncChatStream(Awaited, Generic[OutputT]):
 
     async def close(self) -> None:
         """End the stream early: the connection is closed, what had arrived is paid for and logged. Idempotent."""
-        if self._open is not None and self._open.unfinished:
+        if self._open is not None and self._unfinished:
             self._open.close()
             await asyncio.sleep(0)
+
+    @property
+    def _unfinished(self) -> bool:
+        return self._open is not None and self._open.unfinished
 
     def __repr__(self) -> str:
         opened = self._open

@@ -19,6 +19,7 @@ from orchestrator.backends import intercepted
 from orchestrator.config import Config, Watcher, load_file, load_mapping
 from orchestrator.config.budgets import ForConfig
 from orchestrator.config.secrets import SecretRef
+from orchestrator.ending import closed
 from orchestrator.engines import Engines
 from orchestrator.errors import ConfigError, OrchestratorError
 from orchestrator.heap import uncollected
@@ -146,7 +147,7 @@ class Core:
         large configuration would hold up the event loop. What changed is for the calls after.
         """
         if self.closed:
-            raise OrchestratorError("the client is closed; build another one")
+            raise closed()
         if self.draining:
             raise OrchestratorError("the client is closing and takes no more calls", retryable=True)
         if self.log.required is not None:

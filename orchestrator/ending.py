@@ -5,8 +5,9 @@ from __future__ import annotations
 from contextlib import suppress
 
 from orchestrator.attempt import Call
+from orchestrator.errors import OrchestratorError
 
-__all__ = ["UnderWay"]
+__all__ = ["UnderWay", "closed"]
 
 
 class UnderWay:
@@ -39,6 +40,11 @@ class UnderWay:
             if call.exchange is not None:
                 call.exchange.withdraw()
         self._calls.clear()
+
+
+def closed() -> OrchestratorError:
+    """What a call gets that comes too late."""
+    return OrchestratorError("the client is closed; build another one")
 
 
 def _end(call: Call) -> None:

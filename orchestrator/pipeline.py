@@ -29,7 +29,7 @@ from typing import Any, TypeVar
 from orchestrator.admission import Admission
 from orchestrator.attempt import Call, Exchange, Opened
 from orchestrator.backends import Answer, Source, backend_for
-from orchestrator.ending import UnderWay
+from orchestrator.ending import UnderWay, closed
 from orchestrator.errors import (
     AuthenticationFailed,
     CallTimeout,
@@ -146,7 +146,7 @@ class Pipeline:
         self.under_way.add(call)
         if self.under_way.over:  # looked at once it is there: who ends all calls has seen this one, or is seen here
             self.under_way.remove(call)
-            raise OrchestratorError("the client is closed; build another one")
+            raise closed()
         return timer
 
     async def _attempts(self, call: Call, act: Callable[[Exchange], Awaitable[T]]) -> tuple[Exchange, T]:

@@ -277,3 +277,17 @@ def test_two_threads_close():
         for thread in threads:
             thread.join(3)
         assert sorted(ended) == ["closed", "the client was closed during this call"]
+
+
+def test_a_closed_client_stays_closed():
+    """A closed blocking client refuses calls without starting a thread again; a stream's block is left in peace."""
+    with Simulator(VENDORS) as sim:
+        before = set(threading.enumerate())
+        llm = Orchestrator(config(sim))
+        with llm.stream("answer", "hi") as stream:
+            stream.read()
+            llm.close()
+        llm.close()
+        with pytest.raises(OrchestratorError, match="the client is closed"):
+            llm.chat("answer", "hi")
+        assert not [one for one in set(threading.enumerate()) - before if one.name == "orchestrator"]
