@@ -36,6 +36,9 @@ _CAPS |= {
     "max_new_tokens",
     "max_gen_len",
 }  # Bedrock and its models
+_LEAST_OUTPUT = 16
+"""OpenAI's Responses take no smaller cap, so one that was meant for them is raised."""
+
 _REMEMBERED = frozenset(["previous_response_id", "conversation", "prompt", "cachedContent", "cached_content"])
 """What the vendor has in store and reads too, however long it is."""
 
@@ -148,7 +151,7 @@ def _chat_output(deployment: Deployment, request: ChatRequest) -> int:
         if known is None:
             raise _unbounded(deployment, "at this reasoning_effort it takes no cap: set profile.max_output_tokens")
         return known
-    cap = options.max_output_tokens or known
+    cap = max(options.max_output_tokens, _LEAST_OUTPUT) if options.max_output_tokens else known
     if cap and not options.provider_options:
         return cap
     given = options.provider_options or {}

@@ -91,3 +91,8 @@ def test_an_effort_without_a_cap(effort: str, tokens: int) -> None:
     """Nova 2 takes no cap at its highest effort, so all that it writes at most is held."""
     profile = {"max_output_tokens": 8_000}
     assert most_tokens({}, model="amazon.nova-2-lite-v1:0", profile=profile, effort=effort) == tokens
+
+
+def test_a_cap_that_is_raised() -> None:
+    """A wire raises a cap below its vendor's minimum, so the minimum is held."""
+    assert most_tokens({}, 1) == 16
