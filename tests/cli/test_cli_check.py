@@ -208,3 +208,28 @@ budgets:
 """)
     shown = " ".join(CliRunner().invoke(app, ["check", str(file)]).output.split())
     assert ("refuses calls of house that give no max_output_tokens" in shown) is warned
+
+
+@pytest.mark.parametrize(
+    ("budget", "defaults", "warned"),
+    [
+        ("{usd: 0.001, window: day}", "", True),
+        ("{usd: 5, window: day}", "", False),
+        ("{usd: 0.001, window: day, on_exceed: warn}", "", False),
+        ("{usd: 0.001, window: day}", ", defaults: {max_output_tokens: 100}", False),
+    ],
+)
+def test_answers_that_cost_more_than_a_budget(tmp_path, monkeypatch, budget, defaults, warned):
+    """A budget into which the longest answer never fits is told before its first call is refused."""
+    monkeypatch.setenv("OPENAI_API_KEY", "not-a-real-key")
+    file = tmp_path / "o.yaml"
+    file.write_text(f"""\
+version: 1
+routes:
+  answer: {{task: chat, pick: openai/gpt-4o-mini{defaults}}}
+budgets:
+  - {budget}
+""")
+    shown = " ".join(CliRunner().invoke(app, ["check", str(file)]).output.split())
+    told = "$0.001 refuses calls of openai/gpt-4o-mini that give no lower max_output_tokens: an answer of 16,384 could"
+    assert (told in shown) is warned

@@ -9,7 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from orchestrator.cli.billing import asked_terms, told_terms
-from orchestrator.cli.check.oddities import missing_packages, model_hint, odd_prices, unbounded_answers
+from orchestrator.cli.check.oddities import (
+    answers_beyond_budgets,
+    missing_packages,
+    model_hint,
+    odd_prices,
+    unbounded_answers,
+)
 from orchestrator.cli.findings import problems_of
 from orchestrator.cli.naming import named
 from orchestrator.config import Config, load_file
@@ -69,6 +75,7 @@ def inspect(file: Path, *, secrets: bool) -> Report:
             built = _built(config, places)
             if isinstance(built, Snapshot):
                 warnings += unbounded_answers(config, built, places)
+                warnings += answers_beyond_budgets(config, built, places)
             else:
                 errors += built
     except ConfigError as error:

@@ -12,14 +12,17 @@ from importlib.util import find_spec
 from orchestrator.bounds import costs_nothing
 from orchestrator.cli.naming import named
 from orchestrator.config import Config, DeploymentConfig
+from orchestrator.config.budgets import BudgetConfig
 from orchestrator.config.tree import Place, Problem, dotted
 from orchestrator.pricing import bundled
+from orchestrator.pricing.rates import Unpriced
 from orchestrator.registry import find
-from orchestrator.snapshot import Snapshot
+from orchestrator.snapshot import Deployment, Snapshot
+from orchestrator.spec.budgets import NANO
 from orchestrator.tariffs import Tariff, tariff
 from orchestrator.types.usage import Usage
 
-__all__ = ["missing_packages", "model_hint", "odd_prices", "unbounded_answers"]
+__all__ = ["answers_beyond_budgets", "missing_packages", "model_hint", "odd_prices", "unbounded_answers"]
 
 _FAR = 50
 """How many times a price of the book a contract's own is never."""
@@ -94,12 +97,12 @@ def unbounded_answers(config: Config, built: Snapshot, places: Mapping[str, Plac
             continue
         endless = [one for one in dict.fromkeys(named(route)) if _is_endless(config.deployments[one], built, one)]
         for deployment in endless:
-            budget = _denying(config, name, config.deployments[deployment].provider)
+            budget = next(_denying(config, name, config.deployments[deployment].provider), None)
             if budget is not None:
                 path = dotted(("routes", name))
                 message = (
-                    f"budget {budget!r} refuses calls of {deployment} that give no max_output_tokens, as it must know"
-                    " the most they can cost; add defaults: {max_output_tokens: 2000}"
+                    f"budget {budget.name!r} refuses calls of {deployment} that give no max_output_tokens, as it must"
+                    " know the most they can cost; add defaults: {max_output_tokens: 2000}"
                 )
                 yield Problem(places.get(path, Place()), path, message)
                 break
@@ -111,10 +114,36 @@ def _is_endless(deployment: DeploymentConfig, built: Snapshot, name: str) -> boo
     return not (bounded or costs_nothing(made, time.time()))
 
 
-def _denying(config: Config, route: str, provider: str) -> str | None:
-    """The first budget that may refuse a call of that route at that provider."""
+def answers_beyond_budgets(config: Config, built: Snapshot, places: Mapping[str, Place]) -> Iterator[Problem]:
+    """Chat routes whose calls a budget would refuse even unspent, because the longest answer costs more."""
+    for name, route in config.routes.items():
+        for one in dict.fromkeys(named(route)) if route.task == "chat" else ():
+            made, written = built.deployments[one], config.deployments[one]
+            cap = route.defaults.max_output_tokens or written.defaults.max_output_tokens or made.known.max_output_tokens
+            dollars = _dollars(made, cap or 0)
+            too_small = (budget for budget in _denying(config, name, written.provider) if dollars > budget.usd)
+            if budget := next(too_small, None):
+                path = dotted(("routes", name))
+                message = (
+                    f"budget {budget.name!r} of ${budget.usd:f} refuses calls of {one} that give no lower"
+                    f" max_output_tokens: an answer of {cap:,} could cost ${dollars:f}"
+                )
+                yield Problem(places.get(path, Place()), path, message)
+                break
+
+
+def _dollars(deployment: Deployment, output_tokens: int) -> Decimal:
+    """What so long an answer can cost at most; 0 where nobody knows."""
+    try:
+        nano = deployment.cost.ceiling(0, time.time()).nano_dollars(0, output_tokens)
+    except Unpriced:
+        return Decimal(0)
+    return (Decimal(nano) / NANO).normalize()
+
+
+def _denying(config: Config, route: str, provider: str) -> Iterator[BudgetConfig]:
+    """The budgets that may refuse a call of that route at that provider."""
     for budget in config.budgets:
         routes, providers = budget.only.route, budget.only.provider
         if budget.on_exceed == "deny" and route in (routes or (route,)) and provider in (providers or (provider,)):
-            return budget.name
-    return None
+            yield budget
