@@ -85,6 +85,11 @@ class _Runner:
         self._warned = False
         self._stopped = False
 
+    @property
+    def stopped(self) -> bool:
+        """Whether its thread has ended for good."""
+        return self._stopped
+
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Run to the end and give the result. Ctrl-C in the waiting thread cancels the work."""
         if threading.current_thread() is self._thread:
@@ -318,6 +323,17 @@ class Orchestrator(Client, Blocking):
         return repr(self.aio).replace("<Async", "<", 1)
 
 
+def _at_once(work: Coroutine[Any, Any, T]) -> T:
+    """What is done without waiting: a stream that ended with its client still says what it got, and why it broke."""
+    try:
+        work.send(None)
+    except StopIteration as done:
+        result: T = done.value
+        return result
+    work.close()
+    raise closed()
+
+
 class ChatStream(Blocking, Generic[OutputT]):
     """A chat in events. Enter it with `with`; iterate it, or `stream.text` for the text alone.
 
@@ -346,7 +362,8 @@ class ChatStream(Blocking, Generic[OutputT]):
 
     def read(self) -> list[StreamEvent]:
         """The next events, all that are ready; an empty list at the end."""
-        return self._runner.run(self._stream.read())
+        work = self._stream.read()
+        return _at_once(work) if self._runner.stopped else self._runner.run(work)
 
     def __iter__(self) -> Iterator[StreamEvent]:
         while events := self.read():  # one hop between threads per batch, not per event
