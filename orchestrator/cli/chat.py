@@ -8,8 +8,9 @@ from typing import Annotated
 
 import typer
 
+from orchestrator.ambient import context
 from orchestrator.cli.calling import Session, described, json_text, session, standard_input, warn
-from orchestrator.cli.options import USUAL_FILE, AsJson, ChatRoute, ConfigFile
+from orchestrator.cli.options import USUAL_FILE, AsJson, ChatRoute, ConfigFile, Tags, Tenant, User, tags_of
 from orchestrator.types.chat import ChatReply, Message, Part, Text
 
 __all__ = ["chat"]
@@ -30,13 +31,16 @@ def chat(
         bool, typer.Option("--model-info", help="Show the route's models and what is known of them; ask nobody.")
     ] = False,
     stream: Annotated[bool, typer.Option("--stream/--no-stream", help="Show the answer as it comes.")] = True,
+    tenant: Tenant = None,
+    user: User = None,
+    tag: Tags = None,
     as_json: AsJson = False,
 ) -> None:
     """Ask a route and see the answer as it comes. Who answered, tokens and cost are told on standard error.
 
     On a terminal, without a prompt, it is a conversation: /help there lists what else can be done.
     """
-    with session(file) as opened:
+    with session(file) as opened, context(tenant=tenant, user=user, tags=tags_of(tag)):
         if model_info:
             from orchestrator.cli.facts import show_models  # noqa: PLC0415
 

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from orchestrator.ambient import context
 from orchestrator.cli.calling import described, json_text, printable, session, texts, warn
-from orchestrator.cli.options import USUAL_FILE, AsJson, ConfigFile, EmbedRoute
+from orchestrator.cli.options import USUAL_FILE, AsJson, ConfigFile, EmbedRoute, Tags, Tenant, User, tags_of
 from orchestrator.types.retrieval import EmbedReply
 
 if TYPE_CHECKING:
@@ -29,6 +30,9 @@ def embed(
     *,
     file: ConfigFile = USUAL_FILE,
     dimensions: Annotated[int | None, typer.Option("--dimensions", min=1, help="Numbers per vector.")] = None,
+    tenant: Tenant = None,
+    user: User = None,
+    tag: Tags = None,
     as_json: AsJson = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print one row of numbers per text.")] = False,
 ) -> None:
@@ -36,7 +40,7 @@ def embed(
     if as_json and as_csv:
         raise typer.BadParameter("give --json or --csv, not both")
     given = texts(text, "texts")
-    with session(file) as opened:
+    with session(file) as opened, context(tenant=tenant, user=user, tags=tags_of(tag)):
         options: EmbedArguments = {} if dimensions is None else {"dimensions": dimensions}
         reply = opened.llm.embed(route, given, **options)
         if as_json:

@@ -17,7 +17,11 @@ __all__ = [
     "EmbedRoute",
     "OneRoute",
     "RerankRoute",
+    "Tags",
+    "Tenant",
+    "User",
     "WhichRoute",
+    "tags_of",
 ]
 
 USUAL_FILE = Path("orchestrator.yaml")
@@ -37,3 +41,19 @@ OneRoute = Annotated[str, typer.Argument(help="A route of the configuration.", a
 WhichRoute = Annotated[
     str | None, typer.Option("--route", "-r", help="Only this route.", autocompletion=completing.routes)
 ]
+Tenant = Annotated[str | None, typer.Option("--tenant", help="The tenant that calls.")]
+User = Annotated[str | None, typer.Option("--user", help="The user that calls.")]
+Tags = Annotated[list[str] | None, typer.Option("--tag", help="A tag of the call: name=value. May be repeated.")]
+
+
+def tags_of(given: list[str] | None) -> dict[str, str]:
+    """Tags by name.
+
+    Raises:
+        BadParameter: one is not written name=value.
+    """
+    pairs = [one.partition("=") for one in given or ()]
+    for name, equals, value in pairs:
+        if not (name and equals and value):
+            raise typer.BadParameter(f"{name!r} is no tag; write --tag name=value")
+    return {name: value for name, _, value in pairs}

@@ -345,3 +345,21 @@ def test_log_lines_do_not_mix_with_answers(file: Path) -> None:
         out, err = process.communicate(timeout=30)
     assert out == "The Team plan.\n"
     assert '"event":"llm.call"' in err
+
+
+@pytest.mark.parametrize(
+    "command",
+    [["chat", "answer", "hi"], ["embed", "search", "a text"], ["rerank", "rank", "--query", "q", "a document"]],
+    ids=["chat", "embed", "rerank"],
+)
+def test_calls_are_made_in_somebodys_name(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: list[str]
+) -> None:
+    """Tenant, user and tags given on the command line are the call's: its line has them, and budgets count by them."""
+    monkeypatch.chdir(tmp_path)
+    whose = ["--tenant", "acme", "--user", "ann", "--tag", "team=search", "--tag", "env=dev"]
+    assert run(*command, *whose).exit_code == 0
+    line = json.loads((tmp_path / "calls.jsonl").read_text())
+    assert (line["tenant"], line["user"], line["tags"]) == ("acme", "ann", {"team": "search", "env": "dev"})
+    wrong = run(*command, "--tag", "search")
+    assert wrong.exit_code == 2 and "write --tag name=value" in " ".join(wrong.output.split())

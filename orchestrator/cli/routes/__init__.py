@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-import typer
-
-from orchestrator.cli.options import USUAL_FILE, AsJson, ConfigFile, WhichRoute
+from orchestrator.cli.options import USUAL_FILE, AsJson, ConfigFile, Tags, Tenant, User, WhichRoute, tags_of
 
 __all__ = ["routes"]
 
@@ -14,9 +10,9 @@ __all__ = ["routes"]
 def routes(
     route: WhichRoute = None,
     *,
-    tenant: Annotated[str | None, typer.Option(help="As if this tenant called.")] = None,
-    user: Annotated[str | None, typer.Option(help="As if this user called.")] = None,
-    tag: Annotated[list[str] | None, typer.Option(help="As if the call had this tag: name=value.")] = None,
+    tenant: Tenant = None,
+    user: User = None,
+    tag: Tags = None,
     file: ConfigFile = USUAL_FILE,
     as_json: AsJson = False,
 ) -> None:
@@ -26,7 +22,7 @@ def routes(
     from orchestrator.cli.routes.show import show_json, show_one, show_plans  # noqa: PLC0415
     from orchestrator.config import load_file  # noqa: PLC0415
 
-    caller = Caller(tenant=tenant, user=user, tags=_tags(tag or []))
+    caller = Caller(tenant=tenant, user=user, tags=tags_of(tag))
     with refusing():
         config = load_file(file, check_secrets=False)
         found = plans(config, caller, route)
@@ -36,11 +32,3 @@ def routes(
         show_one(found[0])
     else:
         show_plans(found)
-
-
-def _tags(given: list[str]) -> dict[str, str]:
-    pairs = [one.partition("=") for one in given]
-    for name, equals, value in pairs:
-        if not (name and equals and value):
-            raise typer.BadParameter(f"{name!r} is no tag; write --tag name=value")
-    return {name: value for name, _, value in pairs}
