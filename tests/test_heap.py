@@ -65,7 +65,7 @@ def test_frozen_objects_stay_frozen():
 
 
 def test_a_child_that_was_forked_meanwhile_collects():
-    """Forked while another thread builds, a child has its collector on; with nobody to turn it on it would only grow."""
+    """Forked while another thread builds, a child has its collector on: nobody else would turn it on there."""
     inside, leave = threading.Event(), threading.Event()
 
     def build() -> None:

@@ -362,4 +362,5 @@ def test_calls_are_made_in_somebodys_name(
     line = json.loads((tmp_path / "calls.jsonl").read_text())
     assert (line["tenant"], line["user"], line["tags"]) == ("acme", "ann", {"team": "search", "env": "dev"})
     wrong = run(*command, "--tag", "search")
-    assert wrong.exit_code == 2 and "write --tag name=value" in " ".join(wrong.output.split())
+    assert wrong.exit_code == 2
+    assert "write --tag name=value" in " ".join(wrong.output.split())
